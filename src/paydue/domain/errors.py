@@ -1,0 +1,130 @@
+"""
+Every way a rule says no.
+
+    Refusal                     a wish that is refused; nothing has changed
+      InvalidFields             one or more fields are missing or wrong
+      NoSuchInvoice             the merchant has no invoice of that number
+      ActionNotAllowed          the invoice's status does not allow it
+      AmountAboveBalance        more money than is due
+      DuplicateInvoiceNumber    the merchant has used that number
+      InvalidImage              a logo that is no usable picture
+      MerchantFieldRefusal      merchant-defined field definitions
+        NoSuchMerchantField
+        MerchantFieldChanged    updated or deleted by somebody else, or never there
+        MerchantFieldIndexTaken
+        TooManyMerchantFields
+      IdempotencyKeyReused      the same key with another request
+      IdempotencyKeyInUse       the first request with this key is still running
+    BrokenFact                  a state that must not exist: our bug, never the caller's
+    StoreUnavailable            the database cannot answer now; a later try may succeed
+      StoreBusy                 more work is waiting than may wait
+
+Errors carry data, not sentences for the wire: `wire/error_json.py` and the pages turn them into words.
+"""
+
+from decimal import Decimal
+
+import msgspec
+
+from paydue.domain.lifecycle import Action, Status
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """One thing wrong with one field: its path as the caller wrote it, and why."""
+
+    field: str
+    reason: str
+
+
+class Refusal(Exception):
+    """A wish that is refused. Nothing has changed."""
+
+
+class InvalidFields(Refusal):
+    def __init__(self, faults: tuple[Fault, ...]) -> None:
+        super().__init__(", ".join(f"{fault.field}: {fault.reason}" for fault in faults))
+        self.faults = faults
+
+
+class NoSuchInvoice(Refusal):
+    def __init__(self, number: str) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+class ActionNotAllowed(Refusal):
+    def __init__(self, action: Action, status: Status) -> None:
+        super().__init__(f"{action} in {status}")
+        self.action = action
+        self.status = status
+
+
+class AmountAboveBalance(Refusal):
+    def __init__(self, amount: Decimal, balance: Decimal, currency: str) -> None:
+        super().__init__(f"{amount} of {balance} {currency}")
+        self.amount = amount
+        self.balance = balance
+        self.currency = currency
+
+
+class DuplicateInvoiceNumber(Refusal):
+    def __init__(self, number: str) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+class InvalidImage(Refusal):
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class MerchantFieldRefusal(Refusal):
+    """A merchant-defined field definition that cannot be had, made or changed."""
+
+
+class NoSuchMerchantField(MerchantFieldRefusal):
+    def __init__(self, definition_id: int) -> None:
+        super().__init__(str(definition_id))
+        self.definition_id = definition_id
+
+
+class MerchantFieldChanged(NoSuchMerchantField):
+    """The definition to change is not there, or was changed by somebody else meanwhile."""
+
+
+class MerchantFieldIndexTaken(MerchantFieldRefusal):
+    def __init__(self, index: int) -> None:
+        super().__init__(str(index))
+        self.index = index
+
+
+class TooManyMerchantFields(MerchantFieldRefusal):
+    def __init__(self, reference_type: str, limit: int) -> None:
+        super().__init__(f"{reference_type}: {limit}")
+        self.reference_type = reference_type
+        self.limit = limit
+
+
+class IdempotencyKeyReused(Refusal):
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+
+class IdempotencyKeyInUse(Refusal):
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+
+class BrokenFact(Exception):
+    """A state that must not exist was about to be kept or was read: our bug. Nothing is kept."""
+
+
+class StoreUnavailable(Exception):
+    """The database cannot answer now. Whether a change was kept is unknown; repeating is safe."""
+
+
+class StoreBusy(StoreUnavailable):
+    """More changes are waiting than may wait. Nothing was kept."""

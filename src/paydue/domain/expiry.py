@@ -1,0 +1,35 @@
+"""When a payment link stops working: apart from the invoice, because no status and no answer of the API changes by it."""
+
+from datetime import UTC, date, datetime
+
+from paydue.domain.invoice import Invoice
+from paydue.domain.money import ZERO
+
+_FEBRUARY, _LEAP_DAY = 2, 29
+
+
+def link_ends_on(invoice: Invoice) -> date | None:
+    """
+    Return the day at whose beginning, in UTC, the payment link stops working; None when that day is after all time.
+
+    Without an expiration date of its own the link lives for twelve months from the due date or, so that an invoice
+    written for a due date long past can be paid at all, from its creation, whichever is later.
+    """
+    terms = invoice.terms
+    if terms.expiration_date is not None:
+        return terms.expiration_date
+    return _a_year_after(max(terms.due_date, invoice.created_at.astimezone(UTC).date()))
+
+
+def is_link_expired(invoice: Invoice, at: datetime) -> bool:
+    """Say whether nobody can pay through the link any more although something is due."""
+    ends_on = link_ends_on(invoice)
+    return invoice.balance > ZERO and ends_on is not None and at.astimezone(UTC).date() >= ends_on
+
+
+def _a_year_after(day: date) -> date | None:
+    if day.year == date.max.year:
+        return None
+    if (day.month, day.day) == (_FEBRUARY, _LEAP_DAY):
+        return day.replace(year=day.year + 1, day=_LEAP_DAY - 1)
+    return day.replace(year=day.year + 1)

@@ -1,0 +1,41 @@
+"""Card numbers are found wherever they hide; other long numbers are left alone."""
+
+import pytest
+
+from paydue.domain.card_numbers import holds_card_number
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "4111111111111111",
+        "card 4111 1111 1111 1111, thanks",
+        "5555-5555-5555-4444",
+        "378282246310005",
+        "2223003122003222",
+        "3530111333300000",
+        "6011111111111117",
+        "Visa:4000056655665556.",
+    ],
+)
+def test_a_card_number_is_found(text: str) -> None:
+    assert holds_card_number(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "4111111111111112",
+        "4006381333931",
+        "96385074",
+        "DE89370400440532013000",
+        "GB33BUKB20201555555555",
+        "+49 30 901820 12345",
+        "1111111111111117",
+        "41111111111111111111111",
+        "2026-11-21 10:00:00 2026-11-21",
+        "",
+    ],
+)
+def test_other_digits_pass(text: str) -> None:
+    assert not holds_card_number(text)
