@@ -1,0 +1,334 @@
+"""
+Domain value <-> table row: the one place where the shape of an invoice meets the shape of a table.
+
+Serves every engine. Money is exact text, times are ISO text in UTC to the microsecond (so that they sort), documents
+are JSON. Facts are asserted before writing and after reading.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+from paydue.domain.errors import BrokenFact
+from paydue.domain.events import Event
+from paydue.domain.invoice import Invoice
+from paydue.domain.lifecycle import WITH_PAYMENT_LINK, Status
+from paydue.domain.merchant import Merchant
+from paydue.domain.merchant_fields import FieldDefinition
+from paydue.domain.payments import Payment
+from paydue.domain.settings import Settings
+from paydue.domain.terms import Terms
+from paydue.storage.vault import Vault, place
+from paydue.usecases.access_keys import AccessKey, KeyKind, Secret
+from paydue.usecases.ports import Actor, InvoiceSummary, Message
+
+# A row as a database driver takes and gives it.
+Row = tuple[Any, ...]
+
+_encode: Final = msgspec.json.Encoder().encode
+_read_terms: Final = msgspec.json.Decoder(Terms).decode
+_read_history: Final = msgspec.json.Decoder(tuple[Event, ...]).decode
+_read_event_data: Final = msgspec.json.Decoder(dict[str, str]).decode
+_read_merchant: Final = msgspec.json.Decoder(Merchant).decode
+_read_settings: Final = msgspec.json.Decoder(Settings).decode
+_read_definition: Final = msgspec.json.Decoder(FieldDefinition).decode
+_read_merchant_ids: Final = msgspec.json.Decoder(tuple[str, ...]).decode
+
+_STATUSES: Final = {status.value: status for status in Status}
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+_CHANCE: Final = (1 << 74) - 1
+_LOW_CHANCE: Final = (1 << 62) - 1
+
+# How much of a payment token is kept readable in front of its digest: room for the time it was made.
+TOKEN_START: Final = 8
+
+
+def time_text(at: datetime) -> str:
+    """Return the time as text that sorts: 2026-11-21T21:46:15.123456Z. Raises BrokenFact unless it is aware."""
+    if at.tzinfo is not UTC:
+        if at.tzinfo is None:
+            raise BrokenFact(f"{at} has no time zone")
+        at = at.astimezone(UTC)
+    # msgspec writes it at a fifth of the cost of isoformat, but leaves out a fraction of zero.
+    text = _encode(at)[1:-1].decode()
+    return text if at.microsecond else f"{text[:-1]}.000000Z"
+
+
+read_time: Final[Callable[[str], datetime]] = datetime.fromisoformat
+
+
+# Invoices
+
+
+def write_invoice(merchant_id: str, invoice: Invoice, vault: Vault) -> Row:
+    """Return the values of `INVOICE_COLUMNS` of a numbered invoice. Raises BrokenFact when its facts do not hold."""
+    invoice.assert_facts()
+    token = invoice.payment_token
+    return (
+        *_repeated(merchant_id, invoice),
+        vault.encrypt(token, _token_place(merchant_id, invoice.serial)) if token is not None else None,
+        _encode(invoice.terms).decode(),
+        _encode(invoice.history).decode(),
+    )
+
+
+def repeated_columns(merchant_id: str, invoice: Invoice) -> dict[str, Any]:
+    """Return by name what the columns of a row repeat of the invoice's documents, or hold instead of them."""
+    return dict(zip(INVOICE_COLUMNS, _repeated(merchant_id, invoice), strict=False))
+
+
+def _repeated(merchant_id: str, invoice: Invoice) -> Row:
+    terms = invoice.terms
+    customer = terms.customer
+    expires = terms.expiration_date
+    return (
+        merchant_id,
+        invoice.serial,
+        invoice.number,
+        invoice.version,
+        invoice.status.value,
+        time_text(invoice.created_at),
+        terms.due_date.isoformat(),
+        expires.isoformat() if expires is not None else None,
+        terms.currency,
+        str(terms.total),
+        str(invoice.paid),
+        customer.name if customer is not None else None,
+        customer.merchant_customer_id if customer is not None else None,
+    )
+
+
+INVOICE_COLUMNS: Final = (
+    "merchant_id",
+    "serial",
+    "number",
+    "version",
+    "status",
+    "created_at",
+    "due_date",
+    "expiration_date",
+    "currency",
+    "total",
+    "paid",
+    "customer_name",
+    "merchant_customer_id",
+    "payment_token",
+    "document",
+    "history",
+)
+
+# What `read_invoice` and `read_summary` take, in their order.
+READ_COLUMNS: Final = (
+    "number", "serial", "version", "status", "created_at", "paid", "payment_token", "document", "history"
+)  # fmt: skip
+SUMMARY_COLUMNS: Final = (
+    "serial", "number", "status", "created_at", "due_date", "expiration_date", "total", "currency", "customer_name",
+    "merchant_customer_id", "payment_token"
+)  # fmt: skip
+
+
+def read_invoice(merchant_id: str, row: Row, vault: Vault) -> Invoice:
+    """Return the invoice of a row of `READ_COLUMNS`. Raises BrokenFact when its facts do not hold."""
+    number, serial, version, status, created_at, paid, token, document, history = row
+    invoice = Invoice(
+        number=number,
+        serial=serial,
+        version=version,
+        status=_STATUSES[status],
+        created_at=read_time(created_at),
+        terms=_read_terms(document),
+        paid=Decimal(paid),
+        payment_token=vault.decrypt(token, _token_place(merchant_id, serial)) if token is not None else None,
+        history=_read_history(history),
+    )
+    invoice.assert_facts()
+    return invoice
+
+
+def read_summary(merchant_id: str, row: Row, vault: Vault) -> InvoiceSummary:
+    """Return what a list shows, from a row of `SUMMARY_COLUMNS`; no document is opened."""
+    serial, number, status, created_at, due_date, expires, total, currency, name, customer_id, token = row
+    status = _STATUSES[status]
+    return InvoiceSummary(
+        number,
+        status,
+        read_time(created_at),
+        due_date,
+        expires,
+        total,
+        currency,
+        name,
+        customer_id,
+        vault.decrypt(token, _token_place(merchant_id, serial))
+        if token is not None and status in WITH_PAYMENT_LINK
+        else None,
+    )
+
+
+def _token_place(merchant_id: str, serial: int) -> bytes:
+    return place("invoices", "payment_token", serial, merchant_id)
+
+
+# What belongs to an invoice
+
+
+def write_event(merchant_id: str, serial: int, position: int, event: Event, actor: Actor) -> Row:
+    """Return the row of an invoice's event: the audit trail's copy of what the history says."""
+    return (
+        merchant_id,
+        serial,
+        position,
+        event.what.value,
+        time_text(event.at),
+        actor.name,
+        actor.correlation_id,
+        event_data(event),
+    )
+
+
+def event_data(event: Event) -> str | None:
+    """Return what an event says beyond its kind and time, as JSON, or None."""
+    if event.transaction_id is None and event.amount is None:
+        return None
+    return _encode({"transaction_id": event.transaction_id, "amount": event.amount}).decode()
+
+
+def write_payment(merchant_id: str, serial: int, position: int, payment: Payment, currency: str) -> Row:
+    """Return the row of a payment; `position` is that of its event."""
+    return (
+        merchant_id,
+        serial,
+        position,
+        str(payment.amount),
+        currency,
+        payment.method,
+        payment.reference,
+        time_text(payment.paid_at),
+    )
+
+
+def write_messages(
+    merchant_id: str, invoice: Invoice, position: int, messages: Sequence[Message], at: datetime, ids: "MessageIds"
+) -> list[Row]:
+    """Return the outbox rows of an event's messages, due at once."""
+    due_at = time_text(at)
+    facts, facts_text = None, ""
+    written: list[Row] = []
+    for part, (message, message_id) in enumerate(zip(messages, ids.fresh(at, len(messages)), strict=True)):
+        if message.facts is not facts:
+            facts, facts_text = message.facts, _encode(message.facts).decode()
+        written.append(
+            (
+                merchant_id,
+                invoice.serial,
+                position,
+                part,
+                message_id,
+                invoice.number,
+                message.channel.value,
+                message.topic,
+                message.recipient,
+                facts_text,
+                due_at,
+            )
+        )
+    return written
+
+
+class MessageIds:
+    """
+    Fresh UUIDs (version 7): the time comes first, so that rows of one moment lie together.
+
+    The 74 bits of chance are drawn once and counted up, which the standard allows and which is much cheaper.
+    """
+
+    def __init__(self) -> None:
+        self._chance = int.from_bytes(os.urandom(10), "big") & _CHANCE
+
+    def fresh(self, at: datetime, count: int) -> list[bytes]:
+        """Return that many ids for messages of that moment."""
+        head = ((at - _EPOCH) // _MILLISECOND << 80) | 7 << 76 | 2 << 62
+        ids = []
+        for _ in range(count):
+            self._chance = chance = self._chance + 1 & _CHANCE
+            ids.append((head | chance >> 62 << 64 | chance & _LOW_CHANCE).to_bytes(16, "big"))
+        return ids
+
+
+def link_key(payment_token: str) -> tuple[str, bytes]:
+    """
+    Return what a payment token is looked up by: its readable start, and the SHA-256 digest of all of it.
+
+    The start keeps links that were made together on the same few pages of the index; digests alone are scattered,
+    and each would cost a page of its own in every commit. The rest of the token is what cannot be guessed.
+    """
+    return payment_token[:TOKEN_START], hashlib.sha256(payment_token.encode()).digest()
+
+
+# Merchants, settings, field definitions
+
+
+def write_document(value: Merchant | Settings | FieldDefinition) -> str:
+    """Return the value as JSON."""
+    return _encode(value).decode()
+
+
+def read_merchant(document: str) -> Merchant:
+    return _read_merchant(document)
+
+
+def read_settings(document: str, version: int) -> Settings:
+    return msgspec.structs.replace(_read_settings(document), version=version)
+
+
+def read_definition(document: str, definition_id: int) -> FieldDefinition:
+    return msgspec.structs.replace(_read_definition(document), definition_id=definition_id)
+
+
+# Keys
+
+KEY_COLUMNS: Final = (
+    "key_id", "merchant_id", "kind", "secret", "certificate", "portfolio_id", "merchants", "revoked_at"
+)  # fmt: skip
+
+
+def write_key(key: AccessKey, created_at: datetime, vault: Vault) -> Row:
+    """Return a key's row; the secret is encrypted, the certificate is looked up by its digest."""
+    secret, certificate = key.secret, key.certificate_der
+    return (
+        key.key_id,
+        key.merchant_id,
+        key.kind.value,
+        vault.encrypt(secret.reveal(), _secret_place(key.key_id, key.merchant_id)) if secret is not None else None,
+        certificate,
+        hashlib.sha256(certificate).digest() if certificate is not None else None,
+        key.portfolio_id,
+        _encode(key.merchants).decode(),
+        time_text(created_at),
+        time_text(created_at) if key.is_revoked else None,
+    )
+
+
+def read_key(row: Row, vault: Vault) -> AccessKey:
+    """Return the key of a row of `KEY_COLUMNS`."""
+    key_id, merchant_id, kind, secret, certificate, portfolio_id, merchants, revoked_at = row
+    return AccessKey(
+        key_id=key_id,
+        merchant_id=merchant_id,
+        kind=KeyKind(kind),
+        secret=Secret(vault.decrypt(secret, _secret_place(key_id, merchant_id))) if secret is not None else None,
+        certificate_der=certificate,
+        portfolio_id=portfolio_id,
+        merchants=_read_merchant_ids(merchants),
+        is_revoked=revoked_at is not None,
+    )
+
+
+def _secret_place(key_id: str, merchant_id: str) -> bytes:
+    return place("access_keys", "secret", key_id, merchant_id)

@@ -1,0 +1,70 @@
+"""The rows of a SQLite file as the verifier wants them."""
+
+from collections.abc import Mapping, Sequence
+
+from paydue.storage.rows import Row
+from paydue.storage.sqlite import statements as sql
+from paydue.storage.sqlite.engine import Snapshot
+from paydue.storage.verify import MerchantCounters, Totals
+
+
+class SqliteLedger:
+    """`storage.verify.Ledger` over one moment of a SQLite file."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._read = snapshot.read
+        self._ordinals: dict[str, int] = {}
+
+    async def damage(self) -> Sequence[str]:
+        return [line for (line,) in self._read(sql.INTEGRITY) if line != "ok"]
+
+    async def merchants(self) -> Sequence[MerchantCounters]:
+        found = []
+        for ordinal, merchant_id, serial, number, definition_id, highest_definition_id in self._read(sql.ALL_COUNTERS):
+            self._ordinals[merchant_id] = ordinal
+            lowest, beyond = sql.invoice_id(ordinal, 0), sql.invoice_id(ordinal + 1, 0)
+            ((highest_id,),) = self._read(sql.HIGHEST_ID, (lowest, beyond - 1))
+            highest_serial = 0 if highest_id is None else highest_id - lowest
+            found.append(
+                MerchantCounters(merchant_id, serial, number, definition_id, highest_definition_id, highest_serial)
+            )
+        return found
+
+    async def totals(self) -> Totals:
+        invoices, events, payments, messages, links = self._read(sql.TOTALS)[0]
+        return Totals(invoices=invoices, events=events, payments=payments, messages=messages, links=links)
+
+    async def invoices(self, merchant_id: str, first: int, last: int) -> Sequence[Row]:
+        lowest = sql.invoice_id(self._ordinals[merchant_id], 0)
+        return self._read(sql.INVOICE_STRETCH, (lowest, lowest + first, lowest + last))
+
+    async def events(self, merchant_id: str, first: int, last: int) -> Sequence[Row]:
+        return self._read(sql.EVENT_STRETCH, (merchant_id, first, last))
+
+    async def payments(self, merchant_id: str, first: int, last: int) -> Sequence[Row]:
+        return self._read(sql.PAYMENT_STRETCH, (merchant_id, first, last))
+
+    async def messages(self, merchant_id: str, first: int, last: int) -> Sequence[Row]:
+        return self._read(sql.MESSAGE_STRETCH, (merchant_id, first, last))
+
+    async def link(self, token_start: str, token_digest: bytes) -> Row | None:
+        found = self._read(sql.LINK, (token_start, token_digest))
+        return found[0] if found else None
+
+    async def block_counts(self, merchant_id: str, size: int, block: int) -> Mapping[str, int]:
+        return dict(self._read(sql.COUNTS_OF_BLOCK, (merchant_id, size, block)))
+
+    async def block_sums(self, merchant_id: str) -> Mapping[int, int]:
+        return dict(self._read(sql.BLOCK_SUMS, (merchant_id,)))
+
+    async def repeated_numbers(self) -> Sequence[Row]:
+        return self._read(sql.REPEATED_NUMBERS)
+
+    async def has_number(self, merchant_id: str, number: str) -> bool:
+        return bool(self._read(sql.HAS_NUMBER, (merchant_id, number)))
+
+    async def keys(self) -> Sequence[Row]:
+        return self._read(sql.ALL_KEYS)
+
+    async def strays(self) -> Sequence[Row]:
+        return [stray for statement in sql.STRAYS for stray in self._read(statement)]

@@ -1,0 +1,179 @@
+"""One installation's data in one SQLite file: `usecases.ports.Store`, opened and closed here."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, Self
+
+import apsw
+
+from paydue.domain.errors import StoreUnavailable
+from paydue.domain.invoice import Invoice
+from paydue.domain.merchant import Merchant
+from paydue.domain.settings import ProductType, Settings
+from paydue.storage import rows
+from paydue.storage.migrate import require_current
+from paydue.storage.short_memory import ShortMemory
+from paydue.storage.sqlite import statements as sql
+from paydue.storage.sqlite.batch import Batch
+from paydue.storage.sqlite.engine import Engine
+from paydue.storage.sqlite.ledger import SqliteLedger
+from paydue.storage.sqlite.merchant_store import Installation, SqliteMerchantStore
+from paydue.storage.sqlite.schema import MIGRATIONS, schema_number
+from paydue.storage.sqlite.writer import Writer
+from paydue.storage.vault import KeyFile, Vault, WrappedDataKey
+from paydue.storage.verify import findings
+from paydue.usecases.access_keys import AccessKey
+from paydue.usecases.ports import Clock, Finding, KeyExists, MerchantExists, NoSuchMerchant
+
+_FORGOTTEN_AT_ONCE: Final = 500
+
+
+class SqliteStore:
+    """The store of one file, for the event loop that opened it."""
+
+    def __init__(self, engine: Engine, vault: Vault, clock: Clock) -> None:
+        self._engine = engine
+        self._vault = vault
+        self._writer = Writer(engine, vault, clock)
+        self._keys: ShortMemory[str | bytes, AccessKey] = ShortMemory()
+        merchants: ShortMemory[str, Merchant] = ShortMemory()
+        settings: ShortMemory[tuple[str, ProductType], Settings] = ShortMemory()
+        self._installation = Installation(engine, self._writer, vault, merchants, settings)
+
+    @classmethod
+    async def open(cls, path: Path, key_file: KeyFile, clock: Clock, *, serves: bool) -> Self:
+        """
+        Open the database at `path`. `serves` claims it: one process may serve, short commands work beside it.
+
+        Raises CannotOpenStore: it is missing, in use, of another schema, or made with another key file; and
+        StoreUnavailable when SQLite cannot read it.
+        """
+        engine = Engine(path, serves=serves)
+        try:
+            require_current(schema_number(engine), len(MIGRATIONS))
+            vault = await _open_vault(engine, key_file)
+        except BaseException:
+            engine.close()
+            raise
+        return cls(engine, vault, clock)
+
+    def of(self, merchant_id: str) -> SqliteMerchantStore:
+        """Return the store opened for that merchant, known or not."""
+        return SqliteMerchantStore(merchant_id, self._installation)
+
+    async def find_by_payment_token(self, token: str) -> tuple[str, Invoice] | None:
+        """Return the merchant id and the invoice that the token belongs to."""
+        found = self._engine.read(sql.INVOICE_BY_LINK, rows.link_key(token))
+        if not found:
+            return None
+        merchant_id, *row = found[0]
+        return merchant_id, rows.read_invoice(merchant_id, tuple(row), self._vault)
+
+    async def add_merchant(self, merchant: Merchant) -> None:
+        """Keep a new merchant with fresh counters. Raises MerchantExists."""
+        document = rows.write_document(merchant)
+
+        def add(batch: Batch) -> None:
+            if not batch.write(sql.ADD_MERCHANT, (merchant.merchant_id, document)):
+                raise MerchantExists(merchant.merchant_id)
+
+        await self._write_small(add)
+
+    async def merchants(self) -> Sequence[Merchant]:
+        """Return all merchants, in the order of their making."""
+        return [rows.read_merchant(document) for (document,) in self._engine.read(sql.MERCHANTS)]
+
+    async def add_key(self, key: AccessKey, at: datetime) -> None:
+        """Keep a new key. Raises NoSuchMerchant for a merchant it belongs to or may act for, KeyExists."""
+        row = rows.write_key(key, at, self._vault)
+
+        def add(batch: Batch) -> None:
+            for merchant_id in (key.merchant_id, *key.merchants):
+                if not batch.read(sql.MERCHANT, (merchant_id,)):
+                    raise NoSuchMerchant(merchant_id)
+            if not batch.write(sql.ADD_KEY, row):
+                raise KeyExists(key.key_id)
+
+        await self._write_small(add)
+
+    async def keys(self, merchant_id: str) -> Sequence[AccessKey]:
+        """Return the keys that belong to the merchant, revoked ones too, oldest first."""
+        return [rows.read_key(row, self._vault) for row in self._engine.read(sql.KEYS_OF_MERCHANT, (merchant_id,))]
+
+    async def find(self, key_id: str) -> AccessKey | None:
+        """Return the key as it was five seconds ago at most."""
+        return self._find_key(sql.KEY, key_id)
+
+    async def find_certificate(self, sha256_of_der: bytes) -> AccessKey | None:
+        """Return the key with that certificate, as it was five seconds ago at most."""
+        return self._find_key(sql.KEY_BY_CERTIFICATE, sha256_of_der)
+
+    async def revoke_key(self, key_id: str, at: datetime) -> bool:
+        """Make a key stop working; tell whether it worked until now."""
+        revoked: bool = await self._write_small(
+            lambda batch: batch.write(sql.REVOKE_KEY, (rows.time_text(at), key_id)) > 0
+        )
+        self._keys.clear()
+        return revoked
+
+    async def forget_answers(self, before: datetime) -> int:
+        """Drop answers kept before that time, and return how many."""
+        forgotten = 0
+        while True:
+            dropped: int = await self._write_small(
+                lambda batch: batch.write(sql.FORGET_RECEIPTS, (rows.time_text(before), _FORGOTTEN_AT_ONCE))
+            )
+            forgotten += dropped
+            if dropped < _FORGOTTEN_AT_ONCE:
+                return forgotten
+
+    async def verify(self) -> AsyncIterator[Finding]:
+        """Go through everything as it is now, and yield what does not agree."""
+        with self._engine.snapshot() as snapshot:
+            async for finding in findings(SqliteLedger(snapshot), self._vault):
+                yield finding
+
+    async def is_ready(self) -> bool:
+        """Tell whether the database answers and has the schema of this release."""
+        try:
+            return schema_number(self._engine) == len(MIGRATIONS)
+        except (StoreUnavailable, apsw.Error):
+            return False
+
+    async def close(self) -> None:
+        """Finish what was accepted, then let go of the file."""
+        await self._writer.close()
+        self._engine.close()
+
+    def _find_key(self, statement: str, name: str | bytes) -> AccessKey | None:
+        known = self._keys.get(name)
+        if known is None:
+            found = self._engine.read(statement, (name,))
+            if not found:
+                return None
+            known = rows.read_key(found[0], self._vault)
+            self._keys.keep(name, known)
+        return known
+
+    async def _write_small(self, write: Callable[[Batch], Any]) -> Any:
+        return await self._writer.submit(lambda batch: batch.whole(lambda: write(batch)))
+
+
+async def _open_vault(engine: Engine, key_file: KeyFile) -> Vault:
+    """Open the vault, giving a new database its first data key. Raises VaultError."""
+    wrapped = engine.read(sql.DATA_KEYS)
+    if not wrapped:
+        try:
+            await engine.begin()
+            first = key_file.new_data_key(1)
+            engine.write.execute(sql.ADD_DATA_KEY, (first.number, first.wrapped_by, first.ciphertext))
+            await engine.commit()
+        except apsw.ConstraintError:
+            # Another process was a moment earlier; its key counts.
+            engine.rollback()
+        except apsw.Error as error:
+            engine.rollback()
+            raise StoreUnavailable(str(error)) from error
+        wrapped = engine.read(sql.DATA_KEYS)
+    return Vault(key_file, (WrappedDataKey(*row) for row in wrapped))

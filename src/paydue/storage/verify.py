@@ -1,0 +1,322 @@
+"""
+Does everything kept agree? The rules, for any engine, over rows streamed in blocks of serials.
+
+What is kept twice (for speed, or as a trail) is held together here, so that a wrong number is found before it is
+believed. Memory does not grow with the invoices.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from paydue.domain.errors import BrokenFact
+from paydue.domain.events import Event, What
+from paydue.domain.invoice import Invoice
+from paydue.domain.lifecycle import Status
+from paydue.domain.money import ZERO
+from paydue.storage import rows
+from paydue.storage.rows import INVOICE_COLUMNS, READ_COLUMNS, Row
+from paydue.storage.status_blocks import SIZES, SMALL, WHOLE
+from paydue.storage.vault import Vault
+from paydue.usecases.announcements import ANNOUNCEMENTS
+from paydue.usecases.ports import Channel, Finding
+
+# The status that an event leaves behind. Those not named here leave what was, or may.
+_LEAVES: Final[Mapping[What, frozenset[Status]]] = {
+    What.INVOICE_DRAFTED: frozenset({Status.DRAFT}),
+    What.INVOICE_CREATED: frozenset({Status.CREATED}),
+    What.INVOICE_SENT: frozenset({Status.SENT}),
+    What.INVOICE_RESENT: frozenset({Status.SENT, Status.PARTIAL}),
+    What.PAYMENT_RECEIVED: frozenset({Status.PARTIAL, Status.PAID}),
+    What.INVOICE_CANCELED: frozenset({Status.CANCELED}),
+    What.PAYMENT_HELD: frozenset({Status.PENDING}),
+}
+_ANNOUNCED: Final = frozenset(what for what, _ in ANNOUNCEMENTS)
+_COLUMN: Final = {name: position for position, name in enumerate(INVOICE_COLUMNS)}
+_READ: Final = tuple(_COLUMN[name] for name in READ_COLUMNS)
+# What the columns repeat of the document. The ciphertext differs at each writing.
+_REPEATED: Final = tuple(name for name in INVOICE_COLUMNS if name not in {"payment_token", "document", "history"})
+
+
+class MerchantCounters(msgspec.Struct, frozen=True):
+    """A merchant's counters, and the highest that its field definitions and invoices really have."""
+
+    merchant_id: str
+    last_serial: int
+    next_number: int
+    last_definition_id: int
+    highest_definition_id: int
+    highest_serial: int
+
+
+class Totals(msgspec.Struct, frozen=True, kw_only=True):
+    """How many rows there are in all, whoever they belong to."""
+
+    invoices: int
+    events: int
+    payments: int
+    messages: int
+    links: int
+
+
+class Ledger(Protocol):
+    """An engine's rows as of one moment. Stretches of serials include both ends."""
+
+    async def damage(self) -> Sequence[str]:
+        """Return what the database itself finds wrong with its file or tables."""
+        ...
+
+    async def merchants(self) -> Sequence[MerchantCounters]: ...
+
+    async def totals(self) -> Totals: ...
+
+    async def invoices(self, merchant_id: str, first: int, last: int) -> Sequence[Row]:
+        """Return `INVOICE_COLUMNS` behind the serial that the row is found by, in the order of serials."""
+        ...
+
+    async def events(self, merchant_id: str, first: int, last: int) -> Sequence[Row]:
+        """Return serial, position, what, at, data, in order."""
+        ...
+
+    async def payments(self, merchant_id: str, first: int, last: int) -> Sequence[Row]:
+        """Return serial, position, amount, currency, in order."""
+        ...
+
+    async def messages(self, merchant_id: str, first: int, last: int) -> Sequence[Row]:
+        """Return serial, position, channel of outbox rows, in order."""
+        ...
+
+    async def link(self, token_start: str, token_digest: bytes) -> Row | None:
+        """Return the merchant id and serial that a payment link leads to."""
+        ...
+
+    async def block_counts(self, merchant_id: str, size: int, block: int) -> Mapping[str, int]:
+        """Return the counts of a block by status."""
+        ...
+
+    async def block_sums(self, merchant_id: str) -> Mapping[int, int]:
+        """Return the sum of all counts of each block size."""
+        ...
+
+    async def repeated_numbers(self) -> Sequence[Row]:
+        """Return merchant id, number and how often it is there, for numbers that are there more than once."""
+        ...
+
+    async def has_number(self, merchant_id: str, number: str) -> bool: ...
+
+    async def keys(self) -> Sequence[Row]:
+        """Return `KEY_COLUMNS` of all access keys."""
+        ...
+
+    async def strays(self) -> Sequence[Row]:
+        """Return table and place of rows whose merchant or invoice is not there; some of them, if there are many."""
+        ...
+
+
+async def findings(ledger: Ledger, vault: Vault) -> AsyncIterator[Finding]:
+    """Yield everything that does not agree, as it is found."""
+    for damage in await ledger.damage():
+        yield Finding("database", "file", damage)
+    seen: Counter[str] = Counter()
+    for counters in await ledger.merchants():
+        async for finding in _MerchantCheck(ledger, vault, counters, seen).findings():
+            yield finding
+    for merchant_id, number, count in await ledger.repeated_numbers():
+        yield Finding("number", _place(merchant_id, number), f"{count} invoices have it")
+    for row in await ledger.keys():
+        try:
+            rows.read_key(row, vault)
+        except (BrokenFact, ValueError) as error:
+            yield Finding("key", f"{row[1]}, key {row[0]}", str(error))
+    totals = await ledger.totals()
+    for name in totals.__struct_fields__:
+        if getattr(totals, name) != seen[name]:
+            yield Finding("orphan", name, f"{getattr(totals, name)} rows, {seen[name]} belong to an invoice")
+    for table, place in await ledger.strays():
+        yield Finding("orphan", table, place)
+
+
+class _MerchantCheck:
+    """One merchant's rows, block by block."""
+
+    def __init__(self, ledger: Ledger, vault: Vault, counters: MerchantCounters, seen: Counter[str]) -> None:
+        self._ledger = ledger
+        self._vault = vault
+        self._counters = counters
+        self._merchant_id = counters.merchant_id
+        self._seen = seen
+        self._counts: dict[int, Counter[str]] = {size: Counter() for size in SIZES}
+
+    async def findings(self) -> AsyncIterator[Finding]:
+        counters = self._counters
+        last = max(counters.last_serial, counters.highest_serial)
+        for block in range(last // SMALL + 1):
+            async for finding in self._block(block):
+                yield finding
+            async for finding in self._full_blocks(block, is_last=block == last // SMALL):
+                yield finding
+            # A long check must not keep a server from its work.
+            await asyncio.sleep(0)
+        if counters.highest_serial != counters.last_serial:
+            yield self._finding(
+                "counter", f"the last serial is {counters.last_serial}, but {counters.highest_serial} in the invoices"
+            )
+        last_id, highest_id = counters.last_definition_id, counters.highest_definition_id
+        if highest_id > last_id:
+            yield self._finding("counter", f"the last field definition is {last_id}, but there is {highest_id}")
+        last_used = str(counters.next_number - 1)
+        if counters.next_number > 1 and not await self._ledger.has_number(self._merchant_id, last_used):
+            yield self._finding("counter", f"the next number is {counters.next_number}, but {last_used} is not in use")
+
+    async def _block(self, block: int) -> AsyncIterator[Finding]:
+        stretch = (self._merchant_id, block * SMALL, block * SMALL + SMALL - 1)
+        events = _by_serial(await self._ledger.events(*stretch))
+        payments = _by_serial(await self._ledger.payments(*stretch))
+        messages = _by_serial(await self._ledger.messages(*stretch))
+        expected_serial = max(stretch[1], 1)
+        for found_by, *row in await self._ledger.invoices(*stretch):
+            if found_by != expected_serial:
+                yield self._finding("serial", f"{expected_serial} is missing before {found_by}")
+            expected_serial = found_by + 1
+            columns = tuple(row)
+            status = columns[_COLUMN["status"]]
+            for counts in self._counts.values():
+                counts[status] += 1
+            own_events, own_payments, own_messages = (found.pop(found_by, []) for found in (events, payments, messages))
+            self._seen.update(
+                invoices=1, events=len(own_events), payments=len(own_payments), messages=len(own_messages)
+            )
+            place = _place(self._merchant_id, columns[_COLUMN["number"]])
+            for rule, what in _money(columns, own_payments):
+                yield Finding(rule, place, what)
+            try:
+                invoice = rows.read_invoice(self._merchant_id, tuple(columns[i] for i in _READ), self._vault)
+            except BrokenFact as broken:
+                yield Finding("facts", place, str(broken))
+            except (ValueError, ArithmeticError, KeyError, msgspec.MsgspecError) as error:
+                yield Finding("document", place, f"cannot be read: {error!r}")
+            else:
+                for rule, what in _agreement(
+                    self._merchant_id, found_by, columns, invoice, own_events, own_payments, own_messages
+                ):
+                    yield Finding(rule, place, what)
+                for what in await self._link(invoice):
+                    yield Finding("link", place, what)
+
+    async def _link(self, invoice: Invoice) -> list[str]:
+        if invoice.payment_token is None:
+            return []
+        found = await self._ledger.link(*rows.link_key(invoice.payment_token))
+        if found is None:
+            return ["the payment link is not known"]
+        self._seen["links"] += 1
+        if tuple(found) != (self._merchant_id, invoice.serial):
+            return [f"the payment link leads to serial {found[1]} of {found[0]}"]
+        return []
+
+    async def _full_blocks(self, block: int, *, is_last: bool) -> AsyncIterator[Finding]:
+        """Compare the counts of each block that ends with this small one, and start anew."""
+        end = (block + 1) * SMALL
+        for size in SIZES:
+            if end % size and not is_last:
+                continue
+            number = block * SMALL // size
+            kept = await self._ledger.block_counts(self._merchant_id, size, number)
+            counted = self._counts[size]
+            for status in {*kept, *counted}:
+                if kept.get(status, 0) != counted[status]:
+                    rule, name = ("counter", status) if size == WHOLE else ("block", f"{status} in {number} of {size}")
+                    yield self._finding(rule, f"{name}: {kept.get(status, 0)} kept, {counted[status]} counted")
+            if size == WHOLE:
+                sums = await self._ledger.block_sums(self._merchant_id)
+                for each in SIZES:
+                    if sums.get(each, 0) != counted.total():
+                        yield self._finding(
+                            "block", f"blocks of {each} hold {sums.get(each, 0)}, there are {counted.total()} invoices"
+                        )
+            self._counts[size] = Counter()
+
+    def _finding(self, rule: str, found: str) -> Finding:
+        return Finding(rule, self._merchant_id, found)
+
+
+def _money(columns: Row, payments: Sequence[Row]) -> Iterator[tuple[str, str]]:
+    """Hold the balance and the payments together, by the columns alone: also when the document cannot be read."""
+    currency = columns[_COLUMN["currency"]]
+    try:
+        total, paid = Decimal(columns[_COLUMN["total"]]), Decimal(columns[_COLUMN["paid"]])
+        received = sum((Decimal(amount) for _, amount, _ in payments), ZERO)
+    except ArithmeticError:
+        yield "balance", "an amount is not a number"
+        return
+    if received != paid:
+        yield "balance", f"{paid} counted as paid, payments of {received}"
+    if not ZERO <= paid <= total:
+        yield "balance", f"{paid} of {total} paid"
+    for position, _, paid_in in payments:
+        if paid_in != currency:
+            yield "payment", f"payment {position} is in {paid_in}, the invoice in {currency}"
+
+
+def _agreement(
+    merchant_id: str,
+    found_by: int,
+    columns: Row,
+    invoice: Invoice,
+    events: Sequence[Row],
+    payments: Sequence[Row],
+    messages: Sequence[Row],
+) -> Iterator[tuple[str, str]]:
+    """Hold an invoice and everything that repeats it or follows from it together."""
+    if columns[_COLUMN["merchant_id"]] != merchant_id or invoice.serial != found_by:
+        yield "serial", f"found as {found_by} of {merchant_id}, but it says {invoice.serial} of {columns[0]}"
+    expected = rows.repeated_columns(merchant_id, invoice)
+    for name in _REPEATED:
+        if columns[_COLUMN[name]] != expected[name]:
+            yield "document", f"{name} is {columns[_COLUMN[name]]!r}, the document says {expected[name]!r}"
+    history = [
+        (position, event.what.value, rows.time_text(event.at), rows.event_data(event))
+        for position, event in enumerate(invoice.history)
+    ]
+    if history != [tuple(event) for event in events]:
+        yield "history", f"{len(history)} events in the invoice and {len(events)} in the trail do not agree"
+    allowed = _status_by(invoice.history)
+    if allowed is not None and invoice.status not in allowed:
+        yield "status", f"{invoice.status}, but its history ends with {'or '.join(sorted(allowed))}"
+    received = [(position, event.amount) for position, event in enumerate(invoice.history) if _is_payment(event)]
+    if received != [(position, Decimal(amount)) for position, amount, _ in payments]:
+        yield "payment", f"{len(received)} in the history and {len(payments)} kept do not agree"
+    notified = {position for position, channel in messages if channel == Channel.WEBHOOK.value}
+    for position, event in enumerate(invoice.history):
+        if event.what in _ANNOUNCED and position not in notified:
+            yield "outbox", f"nobody is notified of event {position}, {event.what}"
+    for position, channel in messages:
+        if position >= len(invoice.history):
+            yield "outbox", f"a {channel} message belongs to event {position}, which is not there"
+
+
+def _status_by(history: Iterable[Event]) -> frozenset[Status] | None:
+    allowed = None
+    for event in history:
+        # After a rejected payment the invoice is what it was before the payment was held.
+        allowed = None if event.what is What.PAYMENT_REJECTED else _LEAVES.get(event.what, allowed)
+    return allowed
+
+
+def _is_payment(event: Event) -> bool:
+    return event.what is What.PAYMENT_RECEIVED
+
+
+def _by_serial(found: Sequence[Row]) -> dict[int, list[Row]]:
+    grouped: dict[int, list[Row]] = {}
+    for serial, *rest in found:
+        grouped.setdefault(serial, []).append(tuple(rest))
+    return grouped
+
+
+def _place(merchant_id: Any, number: Any) -> str:
+    return f"{merchant_id}, invoice {number}"
