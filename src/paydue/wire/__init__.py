@@ -1,0 +1,1 @@
+"""The compatible API as it travels: its JSON, its signatures and tokens, its error bodies."""

@@ -1,0 +1,105 @@
+"""The one table from a refusal to its answer: status, reason, message and details, as the API's documents show them."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from paydue.domain.errors import (
+    ActionNotAllowed,
+    AmountAboveBalance,
+    DuplicateInvoiceNumber,
+    Fault,
+    IdempotencyKeyInUse,
+    IdempotencyKeyReused,
+    InvalidFields,
+    InvalidImage,
+    NoSuchInvoice,
+    Refusal,
+    StoreBusy,
+    StoreUnavailable,
+)
+from paydue.domain.lifecycle import Action
+from paydue.wire.strict_json import MalformedJson
+
+
+class ErrorBody(msgspec.Struct, kw_only=True, omit_defaults=True, rename="camel"):
+    """The API's error object; `details` only for faults of fields."""
+
+    submit_time_utc: str
+    status: str
+    reason: str
+    message: str
+    details: tuple[Fault, ...] | None = None
+
+
+_encode = msgspec.json.Encoder().encode
+
+_DONE: Final = {
+    Action.UPDATE: "updated",
+    Action.SEND_BY_MAIL: "sent",
+    Action.SEND_WITHOUT_MAIL: "sent",
+    Action.PUBLISH: "published",
+    Action.CANCEL: "canceled",
+    Action.PAY_IN_FULL: "paid",
+    Action.PAY_IN_PART: "paid",
+}
+
+# status code, `status`, `reason`, message, details
+_Row = tuple[int, str, str, str, tuple[Fault, ...] | None]
+
+
+def _bad_request(reason: str, message: str, details: tuple[Fault, ...] | None = None) -> _Row:
+    return 400, "BADREQUEST", reason, message, details
+
+
+def _fields(refusal: InvalidFields) -> _Row:
+    return _bad_request("VALIDATION_ERROR", "Field validation errors.", refusal.faults)
+
+
+def _above_balance(refusal: AmountAboveBalance) -> _Row:
+    limit = f"Invalid: above the balance of {refusal.balance} {refusal.currency}"
+    return _bad_request("VALIDATION_ERROR", "Field validation errors.", (Fault("amount", limit),))
+
+
+def _not_allowed(refusal: ActionNotAllowed) -> _Row:
+    done = _DONE[refusal.action]
+    return _bad_request("ACTION_NOT_ALLOWED", f"An invoice in status {refusal.status.value} cannot be {done}.")
+
+
+TABLE: Final[dict[type[Exception], Callable[[Any], _Row]]] = {
+    InvalidFields: _fields,
+    MalformedJson: lambda fault: _bad_request("VALIDATION_ERROR", str(fault)),
+    NoSuchInvoice: lambda _: (404, "NOTFOUND", "NOT_FOUND", "Invoice does not exist.", None),
+    ActionNotAllowed: _not_allowed,
+    AmountAboveBalance: _above_balance,
+    DuplicateInvoiceNumber: lambda refusal: _bad_request(
+        "DUPLICATE_RECORD", f"An invoice with the number {refusal.number} exists already."
+    ),
+    InvalidImage: lambda refusal: _bad_request("INVALID_IMAGE", f"The logo cannot be used: {refusal.reason}."),
+    IdempotencyKeyInUse: lambda _: (
+        409, "CONFLICT", "IDEMPOTENCY_KEY_IN_USE", "The first request with this Idempotency-Key is still running.", None
+    ),
+    IdempotencyKeyReused: lambda _: (
+        422, "UNPROCESSABLE", "IDEMPOTENCY_KEY_REUSED", "This Idempotency-Key was used with another request.", None
+    ),
+    StoreBusy: lambda _: (503, "SERVER_ERROR", "SYSTEM_ERROR", "Too much is going on. Try again shortly.", None),
+    StoreUnavailable: lambda _: (502, "SERVER_ERROR", "SYSTEM_ERROR", "Error - General system failure.", None),
+}  # fmt: skip
+
+
+def write_error(refusal: Refusal | MalformedJson | StoreUnavailable, submit_time: str) -> tuple[int, bytes]:
+    """Return the status code and the body that tell of `refusal`."""
+    code, status, reason, message, details = TABLE[type(refusal)](refusal)
+    body = ErrorBody(submit_time_utc=submit_time, status=status, reason=reason, message=message, details=details)
+    return code, _encode(body)
+
+
+def write_failure(submit_time: str) -> tuple[int, bytes]:
+    """Return the answer to a request that met a bug of ours: no detail, for the log has it."""
+    return write_error(StoreUnavailable(), submit_time)
+
+
+def gateway_body(message: str) -> bytes:
+    """Return the body of what is answered before the API itself is reached: 401, 404 of a route, 405, 413 and so on."""
+    return b'{"response":{"rmsg":' + _encode(message) + b"}}"

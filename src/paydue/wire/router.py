@@ -1,0 +1,66 @@
+"""Paths to handlers: a literal segment wins over a placeholder, and what was declared can be listed."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+
+class Route(msgspec.Struct, frozen=True):
+    """One operation: `template` has its placeholders in braces, `maximum_body` is in bytes."""
+
+    method: str
+    template: str
+    handler: Callable[..., Awaitable[Any]]
+    maximum_body: int
+
+
+class Match(msgspec.Struct, frozen=True):
+    """The operations of a path by method, and what stood for its placeholders."""
+
+    routes: dict[str, Route]
+    values: tuple[str, ...]
+
+
+class _Node:
+    __slots__ = ("literals", "placeholder", "routes")
+
+    def __init__(self) -> None:
+        self.literals: dict[str, _Node] = {}
+        self.placeholder: _Node | None = None
+        self.routes: dict[str, Route] = {}
+
+
+class Router:
+    """A tree of path segments, built once."""
+
+    def __init__(self, routes: tuple[Route, ...]) -> None:
+        self.routes = routes
+        self._root = _Node()
+        for route in routes:
+            node = self._root
+            for segment in route.template.split("/"):
+                if segment.startswith("{"):
+                    node.placeholder = node.placeholder or _Node()
+                    node = node.placeholder
+                else:
+                    node = node.literals.setdefault(segment, _Node())
+            node.routes[route.method] = route
+
+    def match(self, path: str) -> Match | None:
+        """
+        Return the operations of `path`, or None where there is nothing. A placeholder is never empty.
+
+        One slash at the end is as good as none: the links of a list have it before the question mark.
+        """
+        node = self._root
+        values: list[str] = []
+        for segment in path.removesuffix("/").split("/"):
+            below = node.literals.get(segment)
+            if below is None:
+                below = node.placeholder
+                if below is None or not segment:
+                    return None
+                values.append(segment)
+            node = below
+        return Match(node.routes, tuple(values)) if node.routes else None
