@@ -1,0 +1,157 @@
+"""
+One process that answers on several sockets until it is told to stop: sockets, uvicorn, signals, the ready file.
+
+uvicorn is handed sockets of ours and leaves signals to us, so that http and https share one event loop and one end.
+"""
+
+import asyncio
+import errno
+import gc
+import json
+import logging
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import uvicorn
+
+from paydue.cli.private_files import write_private_file
+from paydue.cli.request_heads import BoundedHeads
+
+_BACKLOG: Final = 2048
+# Longer than proxies and clients usually keep an idle connection, so that they and not we close it: a request that
+# crosses our closing would be lost.
+_KEEP_ALIVE_SECONDS: Final = 75
+# A stop has 20 seconds in all; the store needs some of them for what was accepted.
+_FINISH_WITHIN_SECONDS: Final = 15
+_ADDRESS_FAULTS: Final[Mapping[int, str]] = {
+    errno.EADDRINUSE: "it is in use; choose another port, or 0 for any free one",
+    errno.EACCES: "this user may not use it; ports below 1024 are for root",
+    errno.EADDRNOTAVAIL: "this machine has no such address",
+}
+
+_log = logging.getLogger("paydue.server")
+
+
+class CannotListen(Exception):
+    """A socket could not be had; the text says which and why."""
+
+
+class Listener(msgspec.Struct, frozen=True, kw_only=True):
+    """A bound socket, with the files of its certificate when it speaks TLS."""
+
+    bound: socket.socket
+    certificate: Path | None = None
+    key: Path | None = None
+
+    @property
+    def port(self) -> int:
+        port: int = self.bound.getsockname()[1]
+        return port
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Return a socket bound to that address; port 0 takes a free one. Raises CannotListen."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Named protocol: only then does the event loop switch Nagle's algorithm off, which would cost 40 ms an answer.
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except OSError as fault:
+        bound.close()
+        why = _ADDRESS_FAULTS.get(fault.errno or 0, fault.strerror)
+        raise CannotListen(f"cannot listen on {host} port {port}: {why}") from None
+    return bound
+
+
+async def serve_until_stopped(
+    app: Callable[..., Awaitable[None]], listeners: Sequence[Listener], on_ready: Callable[[], None]
+) -> None:
+    """
+    Answer on all listeners until SIGTERM or SIGINT, then finish what was accepted, and return.
+
+    `on_ready` is called once, when a connection to any of them will be answered. A second SIGINT gives up what is
+    still running. Raises CannotListen when a certificate cannot be used.
+    """
+    servers = [_Server(_uvicorn_config(app, listener)) for listener in listeners]
+    loop = asyncio.get_running_loop()
+
+    def stop(signal_number: int) -> None:
+        for server in servers:
+            server.force_exit = server.should_exit and signal_number == signal.SIGINT
+            server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop, number)
+    async with asyncio.TaskGroup() as running:
+        for server, listener in zip(servers, listeners, strict=True):
+            running.create_task(server.serve([listener.bound]))
+        for server in servers:
+            await server.has_started.wait()
+        _settle_memory()
+        on_ready()
+    _log.info("stopped")
+
+
+def write_ready_file(path: Path, facts: Mapping[str, Any]) -> None:
+    """Say that the server answers, and how to reach it: the file appears whole."""
+    write_private_file(path, json.dumps({**facts, "pid": os.getpid()}, indent=2).encode() + b"\n")
+
+
+class _Server(uvicorn.Server):
+    """A server that tells when it has started, and leaves signals to us."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.has_started = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.has_started.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _uvicorn_config(app: Callable[..., Awaitable[None]], listener: Listener) -> uvicorn.Config:
+    config = uvicorn.Config(
+        app,
+        http=BoundedHeads,
+        ws="none",
+        loop="none",
+        lifespan="off",
+        interface="asgi3",
+        access_log=False,
+        log_config=None,
+        proxy_headers=False,
+        server_header=False,
+        backlog=_BACKLOG,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_FINISH_WITHIN_SECONDS,
+        ssl_certfile=listener.certificate,
+        ssl_keyfile=listener.key,
+    )
+    try:
+        config.load()
+    except OSError as fault:
+        # ssl.SSLError is one too: files that are no certificate, or do not belong together.
+        raise CannotListen(f"the certificate {listener.certificate} or its key cannot be used: {fault}") from None
+    return config
+
+
+def _settle_memory() -> None:
+    """
+    Take everything made by the start out of the garbage collector's sight, and let it look less often.
+
+    A request makes no cycles; the collector would only walk through the same modules and templates again and again.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
