@@ -11,7 +11,8 @@ from paydue.cli import demo
 from paydue.config import SETTINGS, Config, variable_of
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "configuration.md").read_text(encoding="utf-8")
-ROWS = {name: (default, meaning) for name, default, meaning in re.findall(r"^\| `(\w+)` \| (.*?) ?\| (.+) \|$", PAGE, re.M)}
+ROW = re.compile(r"^\| `(\w+)` \| (.*?) ?\| (.+) \|$", re.MULTILINE)
+ROWS = {name: (default, meaning) for name, default, meaning in ROW.findall(PAGE)}
 
 
 def test_every_setting_has_a_row_and_every_row_a_setting():

@@ -1,0 +1,232 @@
+"""
+No merchant reaches another's books, on any route there is.
+
+The routes are taken from the router's own table, so that a new one fails this test until somebody has said here how it
+keeps merchants apart. A number of another merchant has to get the answer of one that does not exist, to the letter:
+whoever can tell the two apart can find out what others have.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NamedTuple
+
+import pytest
+
+from client import INVOICES, SETTINGS, Account, Answer, Client, a_payment_body, an_invoice_body, payments_of
+from paydue.domain.settings import Logo
+from paydue.wire.router import Route
+from paydue.wire.routes import api_routes
+from raw_http import exchange, signed_request
+from running import Server
+
+FIELDS: Final = "/invoicing/v2/{referenceType}/merchantDefinedFields"
+NOWHERE: Final = "invoice-of-nobody"
+NO_FIELD: Final = "999999"
+UNAUTHENTICATED: Final = b'{"response":{"rmsg":"Authentication Failed"}}'
+
+# What differs between any two answers and tells nothing.
+ALWAYS_DIFFERENT: Final = {"date", "v-c-correlation-id"}
+
+
+class Books(NamedTuple):
+    """Merchants: what the owner has, the other must not reach, and the third may use the same names for."""
+
+    owner: Client
+    other: Client
+    third: Client
+    invoices: list[str]
+    definition: str
+
+
+def _definition(index: int = 1) -> dict[str, Any]:
+    return {"fieldType": "Text", "label": "Reference", "merchantDefinedDataIndex": index}
+
+
+# Routes with the id of something in their path, and a body that its owner would get through with.
+BY_ID: Final[dict[tuple[str, str], Any]] = {
+    ("GET", INVOICES + "/{id}"): None,
+    ("PUT", INVOICES + "/{id}"): an_invoice_body("1"),
+    ("POST", INVOICES + "/{id}/delivery"): {},
+    ("POST", INVOICES + "/{id}/publication"): {},
+    ("POST", INVOICES + "/{id}/cancelation"): {},
+    ("POST", payments_of("{id}")): a_payment_body("1"),
+    ("PUT", FIELDS + "/{id}"): _definition(2),
+    ("DELETE", FIELDS + "/{id}"): None,
+}
+
+
+def _lists_only_its_own(books: Books) -> None:
+    listed = books.other.list("?limit=1000")
+    assert (listed["totalInvoices"], listed["invoices"]) == (0, [])
+    for status in ("DRAFT", "SENT", "PAID"):
+        assert books.other.list(f"?status={status}")["totalInvoices"] == 0
+
+
+def _creates_beside_the_other(books: Books) -> None:
+    # The owner's numbers are free to others, and its fields as unknown as any.
+    for number in books.invoices:
+        assert books.third.create(an_invoice_body("5", invoiceNumber=number))["id"] == number
+    answers = []
+    for definition in (books.definition, NO_FIELD):
+        body = an_invoice_body() | {"merchantDefinedFieldValues": [{"definitionId": definition, "value": "x"}]}
+        answers.append(books.third.call("POST", INVOICES, body).expect(400))
+    _assert_alike(*answers)
+    body, key = an_invoice_body("6"), {"Idempotency-Key": "the-owners"}
+    books.owner.call("POST", INVOICES, body, headers=key).expect(201)
+    assert "idempotent-replayed" not in books.third.call("POST", INVOICES, body, headers=key).expect(201).headers
+    for number in books.invoices:
+        assert books.owner.get(number)["orderInformation"]["amountDetails"]["totalAmount"] != 5
+
+
+def _keeps_settings_apart(books: Books) -> None:
+    mine = {"invoiceSettingsInformation": {"merchantDisplayName": "The owner", "customEmailMessage": "Ours"}}
+    books.owner.call("PUT", SETTINGS, mine).expect(200)
+    theirs = books.other.call("GET", SETTINGS).expect(200).json["invoiceSettingsInformation"]
+    assert theirs["merchantDisplayName"] != "The owner"
+    assert theirs.get("customEmailMessage") != "Ours"
+    books.other.call("PUT", SETTINGS, {"invoiceSettingsInformation": {"customEmailMessage": "Theirs"}}).expect(200)
+    kept = books.owner.call("GET", SETTINGS).expect(200).json["invoiceSettingsInformation"]
+    assert kept["customEmailMessage"] == "Ours"
+
+
+def _keeps_fields_apart(books: Books) -> None:
+    target = FIELDS.replace("{referenceType}", "Invoice")
+    assert books.other.call("GET", target).expect(200).json == []
+    (made,) = books.other.call("POST", target, _definition()).expect(201).json
+    assert made["merchantId"] == books.other.account.merchant_id
+    (kept,) = books.owner.call("GET", target).expect(200).json
+    assert kept["merchantId"] == books.owner.account.merchant_id
+    books.other.call("DELETE", f"{target}/{made['id']}").expect(204)
+    assert books.owner.call("GET", target).expect(200).json == [kept]
+
+
+# Routes whose path has no id: what proves that they keep merchants apart.
+WITHOUT_ID: Final[dict[tuple[str, str], Callable[[Books], None]]] = {
+    ("GET", INVOICES): _lists_only_its_own,
+    ("POST", INVOICES): _creates_beside_the_other,
+    ("GET", SETTINGS): _keeps_settings_apart,
+    ("PUT", SETTINGS): _keeps_settings_apart,
+    ("GET", FIELDS): _keeps_fields_apart,
+    ("POST", FIELDS): _keeps_fields_apart,
+}
+
+
+class _NoSecrets:
+    def payment_token(self) -> str:
+        raise AssertionError("the table of routes is only read")
+
+
+class _NoCleaner:
+    async def clean(self, image: bytes) -> Logo:
+        raise AssertionError("the table of routes is only read")
+
+
+def all_routes() -> tuple[Route, ...]:
+    return api_routes(secrets=_NoSecrets(), logo_cleaner=_NoCleaner(), portal_url="http://127.0.0.1")
+
+
+ROUTES: Final = [(route.method, route.template) for route in all_routes()]
+
+
+@pytest.fixture(scope="module")
+def books(demo: Server) -> Iterator[Books]:
+    with Client(Account.new(demo)) as owner, Client(Account.new(demo)) as other, Client(Account.new(demo)) as third:
+        draft = owner.create(an_invoice_body())["id"]
+        sent = owner.create(an_invoice_body(send=True, email="tanya.lee@my-email.world"))["id"]
+        paid = owner.create(an_invoice_body("10", send=True))["id"]
+        owner.pay(paid, "10")
+        own = owner.create(an_invoice_body(invoiceNumber="Of-the-owner"))["id"]
+        target = FIELDS.replace("{referenceType}", "Invoice")
+        (definition,) = owner.call("POST", target, _definition()).expect(201).json
+        yield Books(owner, other, third, [draft, sent, paid, own], str(definition["id"]))
+
+
+def test_every_route_says_here_how_it_keeps_merchants_apart() -> None:
+    assert sorted(ROUTES) == sorted([*BY_ID, *WITHOUT_ID])
+
+
+@pytest.mark.parametrize("method, template", ROUTES)
+def test_a_stranger_gets_401_whether_there_is_something_or_not(books: Books, method: str, template: str) -> None:
+    body = BY_ID.get((method, template), {} if method in {"POST", "PUT"} else None)
+    strange_key = Account(**{**vars(books.owner.account), "key_id": "00000000-0000-4000-8000-000000000000"})
+    with Client(strange_key) as stranger:
+        for target in _targets(template, books):
+            unsigned = books.owner.call(method, target, body, signed=False).expect(401)
+            unknown = stranger.call(method, target, body).expect(401)
+            assert unsigned.body == unknown.body == UNAUTHENTICATED
+            # The hint is the demo's, for those who write a client; it may speak of the signature alone.
+            told = unsigned.headers.get("x-paydue-auth-hint", "") + unknown.headers.get("x-paydue-auth-hint", "")
+            assert not any(number in told for number in books.invoices if len(number) > 3)
+
+
+@pytest.mark.parametrize("method, template", BY_ID)
+def test_what_another_merchant_has_looks_like_what_nobody_has(books: Books, method: str, template: str) -> None:
+    body = BY_ID[method, template]
+    before = _everything_of(books.owner, books)
+    *theirs, nothing = _targets(template, books)
+    missing = books.other.call(method, nothing, body)
+    assert 400 <= missing.status < 500
+    for target in theirs:
+        _assert_alike(books.other.call(method, target, body), missing)
+        # A body that nobody can read does not tell either.
+        _assert_alike(books.other.call(method, target, b"{"), books.other.call(method, nothing, b"{"))
+        _assert_alike(books.other.call(method, target, [1]), books.other.call(method, nothing, [1]))
+        key = {"Idempotency-Key": "any"}
+        _assert_alike(
+            books.other.call(method, target, body, headers=key), books.other.call(method, nothing, body, headers=key)
+        )
+    assert _everything_of(books.owner, books) == before
+
+
+@pytest.mark.parametrize("method, template", WITHOUT_ID)
+def test_a_route_without_an_id_keeps_merchants_apart(books: Books, method: str, template: str) -> None:
+    WITHOUT_ID[method, template](books)
+
+
+def test_nobody_becomes_another_merchant_by_naming_it(books: Books) -> None:
+    owner, other = books.owner.account, books.other.account
+    for claimed, key in ((owner, other), (other, owner)):
+        pretender = Account(
+            url=key.url, merchant_id=claimed.merchant_id, key_id=key.key_id, shared_secret=key.shared_secret
+        )
+        with Client(pretender) as client:
+            for method, template in ROUTES:
+                target = _targets(template, books)[0]
+                body = BY_ID.get((method, template), {} if method in {"POST", "PUT"} else None)
+                assert client.call(method, target, body).expect(401).body == UNAUTHENTICATED
+    # Nor by naming it beside one's own name.
+    request = signed_request(other, "GET", INVOICES, headers=[("v-c-merchant-id", owner.merchant_id)])
+    answer = exchange(other, request)
+    assert answer is not None
+    assert answer.expect(401).body == UNAUTHENTICATED
+
+
+def _targets(template: str, books: Books) -> list[str]:
+    """Return the path for each thing the owner has, and last for one that nobody has."""
+    path = template.replace("{referenceType}", "Invoice")
+    if "{id}" not in path:
+        return [path]
+    ids = [books.definition, NO_FIELD] if template.startswith(FIELDS) else [*books.invoices, NOWHERE]
+    return [path.replace("{id}", each) for each in ids]
+
+
+def _assert_alike(one: Answer, other: Answer) -> None:
+    """Fail unless nobody could tell these two answers apart by anything but when they were given."""
+    assert one.status == other.status
+    assert _without_time(one.json if one.body else {}) == _without_time(other.json if other.body else {})
+    assert len(one.body) == len(other.body)
+    told, told_other = (
+        [(name, value) for name, value in answer.headers.multi_items() if name not in ALWAYS_DIFFERENT]
+        for answer in (one, other)
+    )
+    assert told == told_other
+
+
+def _without_time(document: Any) -> Any:
+    assert isinstance(document, dict)
+    return {name: value for name, value in document.items() if name != "submitTimeUtc"}
+
+
+def _everything_of(client: Client, books: Books) -> Any:
+    invoices = [_without_time(client.get(number)) for number in books.invoices]
+    fields = client.call("GET", FIELDS.replace("{referenceType}", "Invoice")).expect(200).json
+    return invoices, fields, client.list()["totalInvoices"]
