@@ -103,6 +103,9 @@ def _answer(method: str, path: str, status: int, what: str) -> str:
         assert status in _UNKNOWN_ROUTE, f"{what}: an unknown path answers only {sorted(_UNKNOWN_ROUTE)}"
         return f"/components/responses/{_UNKNOWN_ROUTE[status]}"
     assert status in _UNKNOWN_METHOD, f"{what}: the document has no such method, so only {sorted(_UNKNOWN_METHOD)}"
+    for operation in the_document()["paths"][template].values():
+        if reference := operation["responses"].get(str(status), {}).get("$ref"):
+            return str(reference).removeprefix("#")
     return f"/components/responses/{_UNKNOWN_METHOD[status]}"
 
 

@@ -5,8 +5,9 @@ set -eu
 
 # One line each: the command the tests start, and the Debian package that brings it.
 needs="
-node  nodejs
-npm   npm
+node      nodejs
+npm       npm
+chromium  chromium
 "
 
 missing=$(echo "$needs" | while read -r command package; do
