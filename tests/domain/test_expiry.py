@@ -3,9 +3,9 @@
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
-from builders import a_payment, an_invoice, some_terms
 from msgspec.structs import replace
 
+from builders import a_payment, an_invoice, some_terms
 from paydue.domain.expiry import is_link_expired, link_ends_on
 from paydue.domain.invoice import Invoice
 from paydue.domain.lifecycle import Status

@@ -66,8 +66,8 @@ def faulty_fields(body: dict[str, Any], **options: Any) -> list[str]:
     [
         (A + "totalAmount", value)
         for value in (
-            ..., None, "", "abc", "-1", -1, "0", 0, "0.001", "1,000", "1 000", "+5", "1e3", "0x10", "１２", "٣", " 5", "5 ",
-            "1_000", "NaN", "Infinity", "1.2.3", ".", "1" * 20, 10**19, True, [], {}, "5\n",
+            ..., None, "", "abc", "-1", -1, "0", 0, "0.001", "1,000", "1 000", "+5", "1e3", "0x10", "１２", "٣", " 5",
+            "5 ", "1_000", "NaN", "Infinity", "1.2.3", ".", "1" * 20, 10**19, True, [], {}, "5\n",
         )
     ]
     + [(A + "currency", value) for value in (..., None, "", "usd", "US", "USDX", "XXX", "XAU", 840, True, "US\n")]

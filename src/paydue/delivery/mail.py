@@ -1,0 +1,175 @@
+"""
+A letter becomes a complete mail: text, HTML, logo and attachment with every header, ready for any mail server.
+
+Nothing is sent here. The same letter and envelope give the same bytes, so that a repeated delivery repeats the mail.
+"""
+
+import re
+from base64 import encodebytes
+from binascii import b2a_qp
+from datetime import datetime
+from email.message import EmailMessage, MIMEPart
+from email.utils import format_datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from paydue.delivery.letter import Letter
+from paydue.delivery.mail_headers import OwnHeaders, encoded, is_domain, mailable, named_address
+from paydue.delivery.mail_logo import LARGEST_LOGO_BYTES, MailLogo
+from paydue.delivery.plain_text import name_to_greet
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+TEMPLATES: Final = Path(__file__).parent / "mail_templates"
+SENDER: Final = "invoices"
+
+_HEADERS: Final = OwnHeaders()
+_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What the post needs to know: `message_id` stays the same however often this mail is delivered.
+
+    `domain` is the operator's, which may sign. `first_message_id` is that of the invoice's first mail, when this is a
+    later one: mail programs show them together.
+    """
+
+    message_id: str
+    domain: str
+    sent_at: datetime
+    first_message_id: str | None = None
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True):
+    """A PDF to attach, under a file name of ASCII letters, digits, `-`, `_` and `.`."""
+
+    file_name: str
+    content: bytes
+
+
+def compose(
+    letter: Letter, envelope: Envelope, *, logo: MailLogo | None = None, document: Document | None = None
+) -> bytes:
+    """
+    Return the mail as it goes to the server, lines ended by CR LF.
+
+    Raises UnmailableAddress for a recipient that cannot be mailed, ValueError for an envelope, a logo or a file name
+    of ours that is wrong.
+    """
+    _check(envelope, logo, document)
+    mail = EmailMessage(policy=_HEADERS)
+    _write_headers(mail, letter, envelope)
+    message_id = envelope.message_id
+    text, html = draw(letter, logo)
+    alternatives = [_text_part("plain", text), _html_part(html, logo, message_id)]
+    if document is None:
+        _fill(mail, "alternative", message_id, alternatives)
+    else:
+        body = _fill(MIMEPart(policy=_HEADERS), "alternative", message_id, alternatives)
+        _fill(mail, "mixed", message_id, [body, _pdf_part(document)])
+    return mail.as_bytes()
+
+
+def draw(letter: Letter, logo: MailLogo | None = None) -> tuple[str, str]:
+    """Return the mail's plain text and its HTML, which shows the logo as a part of the mail."""
+    templates = _templates()
+    values = {"letter": letter, "logo": logo}
+    text = templates.get_template(f"{letter.kind}/body.txt").render(values)
+    html = templates.get_template(f"{letter.kind}/body.html").render(values)
+    return text.strip() + "\n", html.strip() + "\n"
+
+
+def _check(envelope: Envelope, logo: MailLogo | None, document: Document | None) -> None:
+    ids = [envelope.message_id, envelope.first_message_id or envelope.message_id]
+    if not all(map(_ID.fullmatch, ids)):
+        raise ValueError(f"a message id is not made of letters, digits, '.', '_' and '-': {ids!r}")
+    if not is_domain(envelope.domain):
+        raise ValueError(f"{envelope.domain!r} is no domain")
+    if envelope.sent_at.tzinfo is None:
+        raise ValueError("sent_at has no time zone")
+    if logo is not None and len(logo.image) > LARGEST_LOGO_BYTES:
+        raise ValueError(f"the logo has {len(logo.image)} bytes, more than {LARGEST_LOGO_BYTES}")
+    if document is not None and not _ID.fullmatch(document.file_name):
+        raise ValueError(f"{document.file_name!r} is no file name to attach")
+
+
+def _write_headers(mail: EmailMessage, letter: Letter, envelope: Envelope) -> None:
+    domain, message_id = envelope.domain, envelope.message_id
+    mail["From"] = named_address(name_to_greet(letter.sender), f"{SENDER}@{domain}")
+    if letter.reply_to:
+        mail["Reply-To"] = letter.reply_to
+    mail["To"] = mailable(letter.slots.email_to)
+    mail["Subject"] = encoded(letter.slots.subject)
+    mail["Date"] = format_datetime(envelope.sent_at)
+    mail["Message-ID"] = f"<{message_id}@{domain}>"
+    if envelope.first_message_id not in (None, message_id):
+        first = f"<{envelope.first_message_id}@{domain}>"
+        mail["In-Reply-To"] = first
+        mail["References"] = first
+    mail["Auto-Submitted"] = "auto-generated"
+    mail["X-Entity-Ref-ID"] = message_id
+    mail["Content-Language"] = letter.language
+    mail["MIME-Version"] = "1.0"
+
+
+@lru_cache
+def _templates() -> "Environment":
+    # Imported here because only a worker draws mails.
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape  # noqa: PLC0415
+
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        # Plain text has no markup that anything could be taken for.
+        autoescape=select_autoescape(enabled_extensions=("html",), default=False),
+        undefined=StrictUndefined,
+        auto_reload=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _html_part(html: str, logo: MailLogo | None, message_id: str) -> MIMEPart:
+    part = _text_part("html", html)
+    if logo is None:
+        return part
+    return _fill(MIMEPart(policy=_HEADERS), "related", message_id, [part, _logo_part(logo)])
+
+
+def _text_part(subtype: str, text: str) -> MIMEPart:
+    # The library's own encoder takes each character through Python.
+    content = b2a_qp(text.encode("utf-8", "replace"), istext=True)
+    return _part(f'text/{subtype}; charset="utf-8"', "quoted-printable", content)
+
+
+def _logo_part(logo: MailLogo) -> MIMEPart:
+    part = _part(f"image/{logo.subtype}", "base64", encodebytes(logo.image))
+    part["Content-Disposition"] = "inline"
+    part["Content-ID"] = f"<{logo.content_id}>"
+    return part
+
+
+def _pdf_part(document: Document) -> MIMEPart:
+    part = _part("application/pdf", "base64", encodebytes(document.content))
+    part["Content-Disposition"] = f'attachment; filename="{document.file_name}"'
+    return part
+
+
+def _part(content_type: str, encoding: str, content: bytes) -> MIMEPart:
+    part = MIMEPart(policy=_HEADERS)
+    part["Content-Type"] = content_type
+    part["Content-Transfer-Encoding"] = encoding
+    part.set_payload(content.decode("ascii"))
+    return part
+
+
+def _fill(mail: MIMEPart, subtype: str, message_id: str, parts: list[MIMEPart]) -> MIMEPart:
+    # "=_" occurs in no quoted-printable text, nor in base64.
+    mail["Content-Type"] = f'multipart/{subtype}; boundary="=_{subtype}_{message_id[:40]}"'
+    for part in parts:
+        mail.attach(part)
+    return mail

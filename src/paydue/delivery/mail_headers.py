@@ -1,0 +1,103 @@
+"""
+Headers of a mail: the only place where other people's words become a line that a mail server acts on.
+
+They are written here and not by the library's parser, which on Python 3.11 decodes encoded-words inside quoted names,
+line breaks included, and which takes longer than everything else about a mail.
+"""
+
+import re
+from email.header import Header
+from email.headerregistry import HeaderRegistry
+from email.message import EmailMessage
+from email.policy import EmailPolicy
+from email.utils import quote
+from typing import Any, Final
+
+_LOCAL_PART: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_DOMAIN: Final = re.compile(
+    r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
+)
+_LONGEST_LOCAL_PART: Final = 64
+_LONGEST_ADDRESS: Final = 254
+_LONGEST_LINE: Final = 78
+
+
+class UnmailableAddress(Exception):
+    """No mail can go there: it is no single plain address, or needs a mail server that takes more than ASCII."""
+
+
+def mailable(address: str) -> str:
+    """
+    Return the address for a header and for the envelope; a host name outside ASCII in its ASCII form.
+
+    Raises UnmailableAddress for anything that is not one plain address, and for letters outside ASCII before the @.
+    """
+    local_part, _, host = address.rpartition("@")
+    ascii_host = host if host.isascii() else _ascii_host(host)
+    plain = f"{local_part}@{ascii_host}"
+    if (
+        len(local_part) > _LONGEST_LOCAL_PART
+        or len(plain) > _LONGEST_ADDRESS
+        or not _LOCAL_PART.fullmatch(local_part)
+        # By the grammar an address, to a careless parser the beginning of an encoded-word.
+        or "=?" in local_part
+        or not is_domain(ascii_host)
+    ):
+        raise UnmailableAddress(f"{address!r} cannot be mailed")
+    return plain
+
+
+def is_domain(name: str) -> bool:
+    """Say whether `name` is a host name of ASCII letters, digits and hyphens."""
+    return len(name) < _LONGEST_ADDRESS and _DOMAIN.fullmatch(name) is not None
+
+
+def named_address(name: str, address: str) -> str:
+    """Return an address with a display name, which is quoted or encoded so that it is nothing but a name."""
+    if not name:
+        return address
+    shown = f'"{quote(name)}"' if name.isascii() else encoded(name)
+    return f"{shown} <{address}>"
+
+
+def encoded(text: str) -> str:
+    """Return text for a header: itself when it is ASCII, otherwise as encoded-words."""
+    if text.isascii():
+        return text
+    # Without a line end, for folding comes later and nothing else may break a line.
+    return Header(text, "utf-8").encode(linesep="")
+
+
+class _NothingParsed(HeaderRegistry):
+    def __call__(self, name: str, value: Any) -> Any:
+        return value
+
+
+class OwnHeaders(EmailPolicy):
+    """
+    Writes headers as they are set, folded at spaces, in ASCII, lines ended by CR LF.
+
+    Setting one that would end a line raises ValueError, as the library does.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(linesep="\r\n", header_factory=_NothingParsed(), message_factory=EmailMessage)
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        first, *words = value.split()
+        lines = [f"{name}: {first}"]
+        for word in words:
+            if len(lines[-1]) + 1 + len(word) > _LONGEST_LINE:
+                lines.append("")
+            lines[-1] += f" {word}"
+        return "".join(f"{line}\r\n" for line in lines).encode("ascii")
+
+
+def _ascii_host(host: str) -> str:
+    """Return the ASCII form of a host name, or nothing when it has none."""
+    import idna  # noqa: PLC0415 - tables that few addresses need
+
+    try:
+        return idna.encode(host, uts46=True, std3_rules=True, transitional=False).decode("ascii")
+    except idna.IDNAError:
+        return ""

@@ -1,0 +1,179 @@
+"""A receiver of calls on this machine, over real TLS or without: well-behaved or hostile, as its path says."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from paydue.cli.certificates import KeyAndCertificate, create_authority, create_leaf
+from paydue.cli.private_files import write_private_file
+from paydue.delivery.egress import EgressLimits, Resolver
+from paydue.delivery.egress_answers import Answered, NotAnswered, Why
+from paydue.delivery.egress_rules import EgressRules
+
+DEVELOPMENT = EgressRules(is_development=True)
+# Long enough for this machine on a bad day; only calls that hang on purpose are made in haste.
+PATIENT = EgressLimits(connect_seconds=10, total_seconds=20)
+HASTY = EgressLimits(connect_seconds=0.3, total_seconds=0.5)
+
+ANSWERS = {
+    "/ok": b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\ntaken",
+    "/no-content": b"HTTP/1.1 204 No Content\r\n\r\n",
+    "/chunked": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nta\r\n3\r\nken\r\n0\r\n\r\n",
+    "/until-close": b"HTTP/1.0 200 OK\r\n\r\ntaken",
+    "/after-hints": b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\ntaken",
+    "/busy": b"HTTP/1.1 503 Busy\r\nRetry-After: 120\r\nContent-Length: 0\r\n\r\n",
+    "/redirect": b"HTTP/1.1 302 Found\r\nLocation: %(base)s/ok\r\nContent-Length: 0\r\n\r\n",
+    "/just-fits": b"HTTP/1.1 200 OK\r\nContent-Length: 65536\r\n\r\n" + b"a" * 65536,
+    "/too-large": b"HTTP/1.1 200 OK\r\nContent-Length: 65537\r\n\r\n" + b"a" * 65537,
+    "/packed": b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\n\x1f\x8b\x08",
+    "/drop": b"",
+    "/drop-in-head": b"HTTP/1.1 200 OK\r\nContent-",
+    "/drop-in-body": b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nta",
+    "/drop-in-chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nta",
+    "/no-http": b"220 mail.example ESMTP\r\n\r\n",
+    "/two-lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\ntaken",
+    "/large-head": b"HTTP/1.1 200 OK\r\nX-A: " + b"a" * 70_000 + b"\r\n\r\n",
+    "/switch": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+}
+
+
+class Received(NamedTuple):
+    """A request as it came: the head in lines, the body, and the name that TLS was asked for."""
+
+    head: list[str]
+    body: bytes
+    server_name: str | None
+
+    def headers(self, name: str) -> list[str]:
+        return [
+            value.strip()
+            for line in self.head[1:]
+            for key, _, value in [line.partition(":")]
+            if key.lower() == name.lower()
+        ]
+
+
+class Receiver:
+    """`received` are the requests so far; `answers` may be added to or changed."""
+
+    def __init__(self, scheme: str, port: int) -> None:
+        self.scheme = scheme
+        self.port = port
+        self.received: list[Received] = []
+        self.has_received = asyncio.Event()
+        self.connections = 0
+        self.answers = dict(ANSWERS)
+        self.server_name: str | None = None
+
+    def url(self, path: str, host: str = "localhost") -> str:
+        return f"{self.scheme}://{host}:{self.port}{path}"
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            await self._answer(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")[:-2]
+        path = head[0].split(" ")[1].partition("?")[0]
+        length = next((int(line.partition(":")[2]) for line in head if line.lower().startswith("content-length:")), 0)
+        if path == "/early":
+            writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+            await writer.drain()
+            return
+        self.received.append(Received(head, await reader.readexactly(length), self.server_name))
+        self.has_received.set()
+        if path == "/hang":
+            await asyncio.sleep(60)
+        elif path == "/endless":
+            writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            while True:
+                writer.write(b"a" * 8192)
+                await writer.drain()
+        elif path == "/endless-hints":
+            while True:
+                writer.write(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+                await writer.drain()
+                await asyncio.sleep(0.001)
+        elif path == "/slow":
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n")
+            while True:
+                writer.write(b"a")
+                await writer.drain()
+                await asyncio.sleep(0.01)
+        else:
+            writer.write(self.answers[path].replace(b"%(base)s", self.url("").encode()))
+            await writer.drain()
+
+
+def answering(*answers: Sequence[str]) -> Resolver:
+    """Return a resolver that gives one answer after the other, the last again and again."""
+    left = list(answers)
+
+    async def resolve_name(host: str, port: int) -> Sequence[str]:
+        return left.pop(0) if len(left) > 1 else left[0]
+
+    return resolve_name
+
+
+def why_of(answer: Answered | NotAnswered) -> Why:
+    assert isinstance(answer, NotAnswered), answer
+    return answer.why
+
+
+@cache
+def an_authority() -> KeyAndCertificate:
+    return create_authority(datetime.now(UTC))
+
+
+def authority_file(folder: Path) -> Path:
+    """Write the certificate that vouches for the receiver, and return the file."""
+    file = folder / "authority.pem"
+    file.write_bytes(an_authority().certificate)
+    return file
+
+
+@asynccontextmanager
+async def receiving(
+    folder: Path | None, names: Sequence[str] = ("localhost", "receiver.example", "127.0.0.1")
+) -> AsyncIterator[Receiver]:
+    """Serve on a free port of 127.0.0.1; over TLS, with a certificate for `names`, when there is a folder for it."""
+    receiver = Receiver("http" if folder is None else "https", 0)
+    context = None
+    if folder is not None:
+        chain = folder / "leaf.pem"
+        leaf = create_leaf(an_authority(), names, datetime.now(UTC))
+        write_private_file(chain, leaf.private_key + leaf.certificate)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(chain)
+        context.sni_callback = lambda _, name, __: setattr(receiver, "server_name", name)
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        try:
+            await receiver.serve(reader, writer)
+        except asyncio.CancelledError:
+            writer.transport.abort()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    receiver.port = server.sockets[0].getsockname()[1]
+    try:
+        yield receiver
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await server.wait_closed()
