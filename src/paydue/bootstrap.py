@@ -98,7 +98,9 @@ async def open_store(config: Config, *, serves: bool) -> SqliteStore:
     path, key_path = database_path(config), key_file_path(config)
     if not path.exists() and not key_path.exists():
         raise CannotOpenStore(f"There is no Paydue in {config.data} yet: run `paydue init --data {config.data}` first.")
-    return await SqliteStore.open(path, KeyFile.read(key_path), SystemClock(), serves=serves)
+    return await SqliteStore.open(
+        path, KeyFile.read(key_path), SystemClock(), serves=serves, queue_limit=config.max_queue
+    )
 
 
 async def make_store(config: Config, progress: Callable[[str], None] = lambda _: None) -> None:
@@ -172,7 +174,14 @@ async def open_service(config: Config, *, portal_url: str, tls_host: str, is_dem
         new_correlation_id=new_correlation_id,
         is_public_tls=_is_public_tls(portal_url),
     )
-    api = Api(store=store, callers=callers, clock=clock, routes=routes, hints=is_demo)
+    api = Api(
+        store=store,
+        callers=callers,
+        clock=clock,
+        routes=routes,
+        hints=is_demo,
+        is_public_tls=_is_public_tls(portal_url),
+    )
     app = _front(api, site)
     return Service(_behind_proxies(app, config.trusted_proxies) if config.behind_proxy else app, store, site)
 

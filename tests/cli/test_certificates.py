@@ -25,8 +25,8 @@ from paydue.cli.certificates import (
     create_leaf,
     issue_p12,
     read_certificate,
-    write_private_file,
 )
+from paydue.cli.private_files import write_private_file
 from paydue.usecases.access_keys import AccessKey, KeyKind
 from paydue.wire.caller import Caller
 from signing import sign_jwt_p12, sign_jwt_v1

@@ -1,17 +1,15 @@
 """
 Certificates that the commands make and read: a local authority for TLS, P12 files for client libraries, registration.
 
-Everything but the last function turns values into bytes, so that no private key is on disk before it is meant to be.
+Everything here turns values into bytes, so that no private key is on disk before a command puts it there.
 """
 
 import ipaddress
-import os
 import re
 import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -210,22 +208,6 @@ def read_certificate(data: bytes) -> GivenCertificate:
         certificate_der=certificate.public_bytes(Encoding.DER),
         expires_at=certificate.not_valid_after_utc,
     )
-
-
-def write_private_file(path: Path, data: bytes) -> None:
-    """Put the bytes there whole, readable by the owner alone; what was there before is replaced in one step."""
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    # Created with its mode: chmod afterwards would leave a moment in which others can open it.
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise
 
 
 def _authority_certificate(key: _PrivateKey, common_name: str, at: datetime) -> x509.Certificate:

@@ -155,9 +155,9 @@ def merchant() -> None:
 @click.option("--phone", help="A telephone number for payers' questions.")
 @click.option("--address1", help="Street and number.")
 @click.option("--address2", help="The second line of the address.")
-@click.option("--city")
+@click.option("--city", help="City or town.")
 @click.option("--state", help="State or province.")
-@click.option("--postal-code")
+@click.option("--postal-code", help="Postal code.")
 @click.option("--country", help="Two letters, such as US.")
 @click.option("--time-zone", default="UTC", show_default=True, help="Decides when a due date is over: Europe/Berlin.")
 @json_option

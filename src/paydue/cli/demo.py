@@ -101,13 +101,12 @@ def _introduce(facts: Mapping[str, str], data: Path) -> None:
         print("\n" + settings + "\n\nCtrl+C stops.", flush=True)
         return
     from rich.console import Console  # noqa: PLC0415 - slow, and for terminals only
-    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
 
-    table = Table.grid(padding=(0, 2))
-    for name, value in rows:
-        table.add_row(f"[bold]{name}[/]", value)
+    # Never wrapped: what is printed here is copied from here.
     console = Console(highlight=False, soft_wrap=True)
-    console.print("[bold]Paydue demo[/] is serving. It is for trying out: nothing here is safe from this machine.\n")
-    console.print(table)
+    console.print(Text.assemble(("Paydue demo", "bold"), " is serving. It is for trying out, on this machine alone.\n"))
+    for name, value in rows:
+        console.print(Text.assemble((f"{name:18}", "bold"), value))
     console.print("\n" + settings, markup=False)
-    console.print("\n[bold]Ctrl+C stops[/].")
+    console.print(Text("\nCtrl+C stops.", "bold"))

@@ -1,4 +1,4 @@
-"""When a payment link stops working: apart from the invoice, because no status and no answer of the API changes by it."""
+"""When a payment link stops working: apart from the invoice, for no status and no answer of the API changes by it."""
 
 from datetime import UTC, date, datetime
 

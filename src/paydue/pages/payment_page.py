@@ -56,9 +56,7 @@ class PaymentPage:
         self._clock = clock
         self._templates = templates
         self._count_miss = count_miss
-        self._not_found = self._message(
-            404, "This link does not work.", "Ask the sender for a new one.", strip="Link not found"
-        )
+        self._not_found = self._message(404, "This link does not work.", "Ask the sender for a new one.")
 
     async def answer(self, scope: Scope) -> Answer:
         """Return the page of the link that was asked for."""
@@ -91,10 +89,12 @@ class PaymentPage:
         tone, glyph, message = _LOOKS[view.state]
         values = msgspec.structs.asdict(view) | msgspec.structs.asdict(contact) | {"tone": tone, "glyph": glyph}
         if message is None:
-            return self._templates.render("invoice.html", values | {"title": f"Invoice {view.number} \u2013 {name}"})
+            return self._templates.render_strictly(
+                "invoice.html", values | {"title": f"Invoice {view.number} \u2013 {name}"}
+            )
         heading, text = message
         words = {"title": f"{heading} \u2013 {name}", "heading": heading, "text": text.format(merchant=name)}
-        return self._templates.render("message.html", values | words)
+        return self._templates.render_strictly("message.html", values | words)
 
     def _miss(self, scope: Scope, digest: str) -> Answer:
         client = scope.get("client")
@@ -119,7 +119,9 @@ class PaymentPage:
             headers=((b"retry-after", b"5"),),
         )
 
-    def _message(self, status: int, heading: str, text: str, *, strip: str, headers: tuple[Header, ...] = ()) -> Answer:
+    def _message(
+        self, status: int, heading: str, text: str, *, strip: str = "", headers: tuple[Header, ...] = ()
+    ) -> Answer:
         body = self._templates.message(heading, text, strip=strip)
         return Answer(status, body, (*_HEADERS, *headers))
 

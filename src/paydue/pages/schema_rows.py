@@ -130,22 +130,22 @@ class Schemas:
 
 
 def _type(branches: list[JsonObject]) -> str:
-    found: list[str] = []
-    for branch in branches:
-        types = branch.get("type", [])
-        for each in [types] if isinstance(types, str) else types:
-            if each in _TYPES:
-                found.append(_FORMATS.get(branch.get("format", ""), _TYPES[each]))
-        if not types:
-            values = branch.get("enum", [branch["const"]] if "const" in branch else [])
-            found += [
-                _TYPES["boolean" if isinstance(value, bool) else "string"] for value in values if value is not None
-            ]
+    found = [each for branch in branches for each in _types(branch)]
     if "boolean" in found and "text" in found and not any(branch.get("enum") == ["True", False] for branch in branches):
         return "boolean"  # its spellings as text are for clients that cannot do better
     if "date" in found:
         found = [each for each in found if each != "text"]  # a date spelled otherwise is a date
     return " or ".join(dict.fromkeys(found)) or "anything"
+
+
+def _types(branch: JsonObject) -> list[str]:
+    """Return the types of one alternative in our words; where none is named, those of its values."""
+    named = branch.get("type", [])
+    if not named:
+        kinds = ["boolean" if isinstance(value, bool) else "string" for value in _values(branch) if value is not None]
+        return [_TYPES[kind] for kind in kinds]
+    types = [named] if isinstance(named, str) else named
+    return [_FORMATS.get(branch.get("format", ""), _TYPES[each]) for each in types if each in _TYPES]
 
 
 def _limit(branches: list[JsonObject], words: list[str]) -> str:
@@ -166,14 +166,18 @@ def _words(branches: list[JsonObject]) -> list[str]:
     """Return the values a field takes, each once whatever its letter case; none for a boolean."""
     if any(branch.get("type") == "boolean" for branch in branches):
         return []
-    values = [
-        value for branch in branches for value in branch.get("enum", [branch["const"]] if "const" in branch else [])
-    ]
     first: dict[str, str] = {}
-    for value in values:
+    for value in (each for branch in branches for each in _values(branch)):
         if value not in {None, ""}:
             first.setdefault(str(value).lower(), _told(value))
     return list(first.values())
+
+
+def _values(branch: JsonObject) -> list[Any]:
+    if "const" in branch:
+        return [branch["const"]]
+    values: list[Any] = branch.get("enum", [])
+    return values
 
 
 def _told(value: Any) -> str:

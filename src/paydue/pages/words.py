@@ -32,6 +32,7 @@ def plain(number: Decimal | int) -> str:
     return f"{number:,}"
 
 
+@lru_cache(maxsize=1024)
 def long_date(day: date) -> str:
     return f"{_MONTHS[day.month - 1]} {day.day}, {day.year}"
 

@@ -24,12 +24,13 @@ WriteBatch = Callable[[Sequence[Work]], Awaitable[Sequence[Result | Exception]]]
 
 
 class GroupCommit(Generic[Work, Result]):
-    """The queue in front of a database that is written by one writer."""
+    """The queue in front of a database that is written by one writer, for the event loop that it is made in."""
 
     def __init__(
         self, write: WriteBatch[Work, Result], *, batch_limit: int = BATCH_LIMIT, queue_limit: int = QUEUE_LIMIT
     ) -> None:
         self._write = write
+        self._loop = asyncio.get_running_loop()
         self._batch_limit = batch_limit
         self._queue_limit = queue_limit
         self._waiting: deque[tuple[Work, asyncio.Future[Result]]] = deque()
@@ -47,11 +48,10 @@ class GroupCommit(Generic[Work, Result]):
             raise StoreUnavailable("the store is closed")
         if len(self._waiting) >= self._queue_limit:
             raise StoreBusy(f"{self._queue_limit} changes are waiting")
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Result] = loop.create_future()
+        future: asyncio.Future[Result] = self._loop.create_future()
         self._waiting.append((work, future))
         if self._writing is None:
-            self._writing = loop.create_task(self._write_all())
+            self._writing = self._loop.create_task(self._write_all())
         return future
 
     async def close(self) -> None:
@@ -86,7 +86,7 @@ class GroupCommit(Generic[Work, Result]):
                 _refuse(future, StoreUnavailable(f"the batch was given up: {failure!r}"))
             if not isinstance(failure, Exception):
                 raise
-            asyncio.get_running_loop().call_exception_handler(
+            self._loop.call_exception_handler(
                 {"message": "writing a batch failed", "exception": failure, "task": asyncio.current_task()}
             )
             return

@@ -6,9 +6,8 @@ are JSON. Facts are asserted before writing and after reading.
 """
 
 import hashlib
-import os
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -23,11 +22,12 @@ from paydue.domain.merchant_fields import FieldDefinition
 from paydue.domain.payments import Payment
 from paydue.domain.settings import Settings
 from paydue.domain.terms import Terms
+from paydue.storage.message_ids import MessageIds
 from paydue.storage.vault import Vault, place
 from paydue.usecases.access_keys import AccessKey, KeyKind, Secret
 from paydue.usecases.ports import Actor, InvoiceSummary, Message
 
-# A row as a database driver takes and gives it.
+# A row as a database driver takes and gives it. Members of a StrEnum are text; asking for their value costs more.
 Row = tuple[Any, ...]
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -40,10 +40,7 @@ _read_definition: Final = msgspec.json.Decoder(FieldDefinition).decode
 _read_merchant_ids: Final = msgspec.json.Decoder(tuple[str, ...]).decode
 
 _STATUSES: Final = {status.value: status for status in Status}
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND: Final = timedelta(milliseconds=1)
-_CHANCE: Final = (1 << 74) - 1
-_LOW_CHANCE: Final = (1 << 62) - 1
+_STATUSES_WITH_LINK: Final = frozenset(status.value for status in WITH_PAYMENT_LINK)
 
 # How much of a payment token is kept readable in front of its digest: room for the time it was made.
 TOKEN_START: Final = 8
@@ -92,7 +89,7 @@ def _repeated(merchant_id: str, invoice: Invoice) -> Row:
         invoice.serial,
         invoice.number,
         invoice.version,
-        invoice.status.value,
+        invoice.status,
         time_text(invoice.created_at),
         terms.due_date.isoformat(),
         expires.isoformat() if expires is not None else None,
@@ -123,7 +120,7 @@ INVOICE_COLUMNS: Final = (
     "history",
 )
 
-# What `read_invoice` and `read_summary` take, in their order.
+# What `read_invoice` and `read_summaries` take, in their order.
 READ_COLUMNS: Final = (
     "number", "serial", "version", "status", "created_at", "paid", "payment_token", "document", "history"
 )  # fmt: skip
@@ -151,24 +148,25 @@ def read_invoice(merchant_id: str, row: Row, vault: Vault) -> Invoice:
     return invoice
 
 
-def read_summary(merchant_id: str, row: Row, vault: Vault) -> InvoiceSummary:
-    """Return what a list shows, from a row of `SUMMARY_COLUMNS`; no document is opened."""
-    serial, number, status, created_at, due_date, expires, total, currency, name, customer_id, token = row
-    status = _STATUSES[status]
-    return InvoiceSummary(
-        number,
-        status,
-        read_time(created_at),
-        due_date,
-        expires,
-        total,
-        currency,
-        name,
-        customer_id,
-        vault.decrypt(token, _token_place(merchant_id, serial))
-        if token is not None and status in WITH_PAYMENT_LINK
-        else None,
-    )
+def read_summaries(merchant_id: str, found: Iterable[Row], vault: Vault) -> list[InvoiceSummary]:
+    """Return what a list shows, from rows of `SUMMARY_COLUMNS`; no document is opened."""
+    # A list of a thousand is read on the event loop, so what can be said once is said once.
+    decrypt, statuses, with_link, when = vault.decrypt, _STATUSES, _STATUSES_WITH_LINK, read_time
+    return [
+        InvoiceSummary(
+            number,
+            statuses[status],
+            when(created_at),
+            due_date,
+            expires,
+            total,
+            currency,
+            name,
+            customer_id,
+            decrypt(token, _token_place(merchant_id, serial)) if status in with_link and token is not None else None,
+        )
+        for serial, number, status, created_at, due_date, expires, total, currency, name, customer_id, token in found
+    ]
 
 
 def _token_place(merchant_id: str, serial: int) -> bytes:
@@ -184,7 +182,7 @@ def write_event(merchant_id: str, serial: int, position: int, event: Event, acto
         merchant_id,
         serial,
         position,
-        event.what.value,
+        event.what,
         time_text(event.at),
         actor.name,
         actor.correlation_id,
@@ -214,7 +212,7 @@ def write_payment(merchant_id: str, serial: int, position: int, payment: Payment
 
 
 def write_messages(
-    merchant_id: str, invoice: Invoice, position: int, messages: Sequence[Message], at: datetime, ids: "MessageIds"
+    merchant_id: str, invoice: Invoice, position: int, messages: Sequence[Message], at: datetime, ids: MessageIds
 ) -> list[Row]:
     """Return the outbox rows of an event's messages, due at once."""
     due_at = time_text(at)
@@ -231,7 +229,7 @@ def write_messages(
                 part,
                 message_id,
                 invoice.number,
-                message.channel.value,
+                message.channel,
                 message.topic,
                 message.recipient,
                 facts_text,
@@ -241,26 +239,6 @@ def write_messages(
     return written
 
 
-class MessageIds:
-    """
-    Fresh UUIDs (version 7): the time comes first, so that rows of one moment lie together.
-
-    The 74 bits of chance are drawn once and counted up, which the standard allows and which is much cheaper.
-    """
-
-    def __init__(self) -> None:
-        self._chance = int.from_bytes(os.urandom(10), "big") & _CHANCE
-
-    def fresh(self, at: datetime, count: int) -> list[bytes]:
-        """Return that many ids for messages of that moment."""
-        head = ((at - _EPOCH) // _MILLISECOND << 80) | 7 << 76 | 2 << 62
-        ids = []
-        for _ in range(count):
-            self._chance = chance = self._chance + 1 & _CHANCE
-            ids.append((head | chance >> 62 << 64 | chance & _LOW_CHANCE).to_bytes(16, "big"))
-        return ids
-
-
 def link_key(payment_token: str) -> tuple[str, bytes]:
     """
     Return what a payment token is looked up by: its readable start, and the SHA-256 digest of all of it.
@@ -268,7 +246,7 @@ def link_key(payment_token: str) -> tuple[str, bytes]:
     The start keeps links that were made together on the same few pages of the index; digests alone are scattered,
     and each would cost a page of its own in every commit. The rest of the token is what cannot be guessed.
     """
-    return payment_token[:TOKEN_START], hashlib.sha256(payment_token.encode()).digest()
+    return payment_token[:TOKEN_START], hashlib.sha256(payment_token.encode(errors="surrogatepass")).digest()
 
 
 # Merchants, settings, field definitions

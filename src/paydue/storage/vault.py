@@ -23,6 +23,7 @@ from paydue.storage.errors import VaultError
 _KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
 _NUMBER_BYTES: Final = 4
+_OPENED_LATELY: Final = 4096
 _FILE_MARK: Final = "paydue-key-1"
 
 
@@ -91,7 +92,7 @@ class KeyFile:
         nonce, sealed = wrapped.ciphertext[:_NONCE_BYTES], wrapped.ciphertext[_NONCE_BYTES:]
         try:
             return self._aes.decrypt(nonce, sealed, _data_key_place(wrapped.number))
-        except InvalidTag:
+        except (InvalidTag, ValueError):
             raise VaultError(f"Data key {wrapped.number} in the database is damaged.") from None
 
 
@@ -109,6 +110,8 @@ class Vault:
             raise VaultError("The database holds no data key.")
         self._current = max(self._ciphers)
         self._encrypt = self._ciphers[self._current].encrypt
+        # The newest invoices are listed and read again and again: what was opened lately is not opened anew.
+        self._opened: dict[tuple[bytes, bytes], str] = {}
 
     def encrypt(self, text: str, place: bytes) -> bytes:
         """Return `text` as a ciphertext that can be read at `place` only."""
@@ -117,17 +120,23 @@ class Vault:
 
     def decrypt(self, ciphertext: bytes, place: bytes) -> str:
         """Return the text. Raises BrokenFact when it was changed, or written for another place or by another key."""
+        known = self._opened.get((ciphertext, place))
+        if known is not None:
+            return known
         try:
-            return self._ciphers[ciphertext[:4]].decrypt(ciphertext[4:16], ciphertext[16:], place).decode()
+            text = self._ciphers[ciphertext[:4]].decrypt(ciphertext[4:16], ciphertext[16:], place).decode()
         except (KeyError, InvalidTag, ValueError):
             raise BrokenFact(f"the ciphertext at {place.decode()} cannot be read there") from None
+        if len(self._opened) >= _OPENED_LATELY:
+            self._opened.clear()
+        self._opened[ciphertext, place] = text
+        return text
 
 
 def place(table: str, column: str, row: str | int, tenant: str) -> bytes:
     """Name the place of a value, to bind its ciphertext to. Different places never have the same name."""
-    row = str(row)
     # The length keeps apart ("a|b", "c") and ("a", "b|c").
-    return f"{table}|{column}|{len(row)}|{row}|{tenant}".encode()
+    return f"{table}|{column}|{len(str(row))}|{row}|{tenant}".encode()
 
 
 def _data_key_place(number: int) -> bytes:

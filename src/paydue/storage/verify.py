@@ -9,7 +9,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 
@@ -19,6 +19,7 @@ from paydue.domain.invoice import Invoice
 from paydue.domain.lifecycle import Status
 from paydue.domain.money import ZERO
 from paydue.storage import rows
+from paydue.storage.ledger import Ledger, MerchantCounters
 from paydue.storage.rows import INVOICE_COLUMNS, READ_COLUMNS, Row
 from paydue.storage.status_blocks import SIZES, SMALL, WHOLE
 from paydue.storage.vault import Vault
@@ -40,81 +41,6 @@ _COLUMN: Final = {name: position for position, name in enumerate(INVOICE_COLUMNS
 _READ: Final = tuple(_COLUMN[name] for name in READ_COLUMNS)
 # What the columns repeat of the document. The ciphertext differs at each writing.
 _REPEATED: Final = tuple(name for name in INVOICE_COLUMNS if name not in {"payment_token", "document", "history"})
-
-
-class MerchantCounters(msgspec.Struct, frozen=True):
-    """A merchant's counters, and the highest that its field definitions and invoices really have."""
-
-    merchant_id: str
-    last_serial: int
-    next_number: int
-    last_definition_id: int
-    highest_definition_id: int
-    highest_serial: int
-
-
-class Totals(msgspec.Struct, frozen=True, kw_only=True):
-    """How many rows there are in all, whoever they belong to."""
-
-    invoices: int
-    events: int
-    payments: int
-    messages: int
-    links: int
-
-
-class Ledger(Protocol):
-    """An engine's rows as of one moment. Stretches of serials include both ends."""
-
-    async def damage(self) -> Sequence[str]:
-        """Return what the database itself finds wrong with its file or tables."""
-        ...
-
-    async def merchants(self) -> Sequence[MerchantCounters]: ...
-
-    async def totals(self) -> Totals: ...
-
-    async def invoices(self, merchant_id: str, first: int, last: int) -> Sequence[Row]:
-        """Return `INVOICE_COLUMNS` behind the serial that the row is found by, in the order of serials."""
-        ...
-
-    async def events(self, merchant_id: str, first: int, last: int) -> Sequence[Row]:
-        """Return serial, position, what, at, data, in order."""
-        ...
-
-    async def payments(self, merchant_id: str, first: int, last: int) -> Sequence[Row]:
-        """Return serial, position, amount, currency, in order."""
-        ...
-
-    async def messages(self, merchant_id: str, first: int, last: int) -> Sequence[Row]:
-        """Return serial, position, channel of outbox rows, in order."""
-        ...
-
-    async def link(self, token_start: str, token_digest: bytes) -> Row | None:
-        """Return the merchant id and serial that a payment link leads to."""
-        ...
-
-    async def block_counts(self, merchant_id: str, size: int, block: int) -> Mapping[str, int]:
-        """Return the counts of a block by status."""
-        ...
-
-    async def block_sums(self, merchant_id: str) -> Mapping[int, int]:
-        """Return the sum of all counts of each block size."""
-        ...
-
-    async def repeated_numbers(self) -> Sequence[Row]:
-        """Return merchant id, number and how often it is there, for numbers that are there more than once."""
-        ...
-
-    async def has_number(self, merchant_id: str, number: str) -> bool: ...
-
-    async def keys(self) -> Sequence[Row]:
-        """Return `KEY_COLUMNS` of all access keys."""
-        ...
-
-    async def strays(self) -> Sequence[Row]:
-        """Return table and place of rows whose merchant or invoice is not there; some of them, if there are many."""
-        ...
 
 
 async def findings(ledger: Ledger, vault: Vault) -> AsyncIterator[Finding]:
@@ -191,6 +117,9 @@ class _MerchantCheck:
                 invoices=1, events=len(own_events), payments=len(own_payments), messages=len(own_messages)
             )
             place = _place(self._merchant_id, columns[_COLUMN["number"]])
+            owner, serial = columns[_COLUMN["merchant_id"]], columns[_COLUMN["serial"]]
+            if (owner, serial) != (self._merchant_id, found_by):
+                yield Finding("serial", place, f"found as serial {found_by}, but it says {serial} of {owner}")
             for rule, what in _money(columns, own_payments):
                 yield Finding(rule, place, what)
             try:
@@ -200,9 +129,8 @@ class _MerchantCheck:
             except (ValueError, ArithmeticError, KeyError, msgspec.MsgspecError) as error:
                 yield Finding("document", place, f"cannot be read: {error!r}")
             else:
-                for rule, what in _agreement(
-                    self._merchant_id, found_by, columns, invoice, own_events, own_payments, own_messages
-                ):
+                own = (own_events, own_payments, own_messages)
+                for rule, what in _agreement(self._merchant_id, columns, invoice, *own):
                     yield Finding(rule, place, what)
                 for what in await self._link(invoice):
                     yield Finding("link", place, what)
@@ -264,7 +192,6 @@ def _money(columns: Row, payments: Sequence[Row]) -> Iterator[tuple[str, str]]:
 
 def _agreement(
     merchant_id: str,
-    found_by: int,
     columns: Row,
     invoice: Invoice,
     events: Sequence[Row],
@@ -272,8 +199,6 @@ def _agreement(
     messages: Sequence[Row],
 ) -> Iterator[tuple[str, str]]:
     """Hold an invoice and everything that repeats it or follows from it together."""
-    if columns[_COLUMN["merchant_id"]] != merchant_id or invoice.serial != found_by:
-        yield "serial", f"found as {found_by} of {merchant_id}, but it says {invoice.serial} of {columns[0]}"
     expected = rows.repeated_columns(merchant_id, invoice)
     for name in _REPEATED:
         if columns[_COLUMN[name]] != expected[name]:

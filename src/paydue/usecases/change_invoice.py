@@ -32,24 +32,26 @@ async def change_invoice(
 
     A decision that returns the invoice itself changes nothing. Raises NoSuchInvoice, and whatever `decide` refuses.
     """
-    for _ in range(_TRIES):
-        before = await store.invoice(number)
-        if before is None:
-            raise NoSuchInvoice(number)
-        after, payment = decide(before)
-        if after is before:
-            return before
-        try:
-            return await store.commit(
-                Change(
-                    before=before,
-                    after=after,
-                    messages=announcements(before, after),
-                    payment=payment,
-                    actor=actor,
-                    receipt=receipt,
+    async with store.turn(number):
+        for _ in range(_TRIES):
+            before = await store.invoice(number)
+            if before is None:
+                raise NoSuchInvoice(number)
+            after, payment = decide(before)
+            if after is before:
+                return before
+            try:
+                return await store.commit(
+                    Change(
+                        before=before,
+                        after=after,
+                        messages=announcements(before, after),
+                        payment=payment,
+                        actor=actor,
+                        receipt=receipt,
+                    )
                 )
-            )
-        except StaleVersion:
-            continue
+            except StaleVersion:
+                # Another node was first.
+                continue
     raise StoreBusy(f"invoice {number} changed {_TRIES} times while one change was decided")

@@ -5,7 +5,8 @@ The store is one promise kept by every engine; `tests/storage/` holds the suite 
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import datetime
+from contextlib import AbstractAsyncContextManager
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -33,7 +34,12 @@ class Clock(Protocol):
 
 class Secrets(Protocol):
     def payment_token(self) -> str:
-        """Return 64 unguessable characters of `[A-Za-z0-9]`, the secret part of a payment link."""
+        """
+        Return 64 characters of `[A-Za-z0-9]`, the secret part of a payment link.
+
+        The first eight may tell when it was made and should rise with time: links made together then lie together
+        in the store, which halves the cost of keeping one. The other 56 cannot be guessed.
+        """
         ...
 
 
@@ -54,6 +60,13 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     topic: str
     recipient: str | None = None
     facts: dict[str, str]
+
+
+class Reminded(msgspec.Struct, frozen=True):
+    """That a payer was reminded of a due date: kept once, so that no second run can do it again."""
+
+    kind: str
+    due: date
 
 
 class Actor(msgspec.Struct, frozen=True):
@@ -99,6 +112,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     after: Invoice
     messages: tuple[Message, ...] = ()
     payment: Payment | None = None
+    reminded: Reminded | None = None
     actor: Actor
     receipt: Receipt | None = None
 
@@ -114,6 +128,10 @@ class StaleVersion(Exception):
 
 class ReceiptExists(Exception):
     """Another request with the same `Idempotency-Key` was kept first: answer what it answered."""
+
+
+class AlreadyReminded(Exception):
+    """The payer was reminded of that due date before."""
 
 
 class InvoiceSummary(msgspec.Struct, frozen=True):
@@ -144,9 +162,20 @@ class MerchantStore(Protocol):
     @property
     def merchant_id(self) -> str: ...
 
-    async def merchant(self) -> Merchant: ...
+    async def merchant(self) -> Merchant:
+        """Return the merchant, as it was five seconds ago at most. Raises NoSuchMerchant."""
+        ...
 
     async def invoice(self, number: str) -> Invoice | None: ...
+
+    def turn(self, number: str) -> AbstractAsyncContextManager[Any]:
+        """
+        Return what lets one change of that invoice after the other be decided in this process.
+
+        A courtesy and no guard: the version is what refuses a change that was overtaken. Without it, of many who
+        change one invoice at once all but one would read and decide again, and again.
+        """
+        ...
 
     async def page(self, offset: int, limit: int, status: Status | None) -> Page: ...
 
@@ -155,8 +184,8 @@ class MerchantStore(Protocol):
         Keep a change durably, whole, and return the invoice as stored: numbered, with serial and version.
 
         A new invoice without a number gets the merchant's next free decimal number. Raises DuplicateInvoiceNumber,
-        StaleVersion or ReceiptExists for this change alone; StoreBusy when too many wait; StoreUnavailable when
-        the database failed (the outcome is then unknown).
+        StaleVersion, ReceiptExists, NoSuchMerchant or BrokenFact for this change alone; StoreBusy when too many wait;
+        StoreUnavailable when the database failed (the outcome is then unknown).
         """
         ...
 

@@ -67,14 +67,29 @@ class ClientGone(Exception):
 
 
 class Api:
-    """The compatible API and ours beside it. `hints` tells callers which part of their signature is wrong."""
+    """
+    The compatible API and ours beside it.
 
-    def __init__(self, *, store: Store, callers: Callers, clock: Clock, routes: tuple[Route, ...], hints: bool) -> None:
+    `hints` tells callers which part of their signature is wrong. `is_public_tls` tells browsers to come by https
+    alone; on localhost that would lock them out of every other program's plain pages.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        callers: Callers,
+        clock: Clock,
+        routes: tuple[Route, ...],
+        hints: bool,
+        is_public_tls: bool = False,
+    ) -> None:
         self.router = Router(routes)
         self._store = store
         self._callers = callers
         self._clock = clock
         self._hints = hints
+        self._over_tls = _OVER_TLS if is_public_tls else ()
         self._posts = IdempotentPosts()
         self._submit_times = SubmitTimes()
 
@@ -84,7 +99,7 @@ class Api:
         nanoseconds = self._clock.nanoseconds()
         headers: tuple[Header, ...] = ()
         try:
-            match = self.router.match(scope["path"])
+            match = self.router.match(scope["raw_path"])
             route = match.routes.get(scope["method"]) if match is not None else None
             body = await _read_body(scope, receive, route.maximum_body if route is not None else _LARGEST_UNROUTED)
             caller = await self._authenticate(scope, body, correlation_id)
@@ -97,13 +112,15 @@ class Api:
         except (Refusal, MalformedJson) as refusal:
             answer = Answer(*write_error(refusal, self._submit_times.write(nanoseconds)))
         except StoreUnavailable as failure:
-            _log.error("store_unavailable", exc_info=failure, extra={"correlation_id": correlation_id})
+            _log_unavailable(failure, correlation_id)
             answer = Answer(*write_error(failure, self._submit_times.write(nanoseconds)))
             headers = ((b"retry-after", b"1" if isinstance(failure, StoreBusy) else b"5"),)
         except Exception:  # noqa: BLE001 - the outermost layer
             _log.exception("request_failed", extra={"correlation_id": correlation_id, "path": scope["path"]})
             answer = Answer(*write_failure(self._submit_times.write(nanoseconds)))
-        await _send_answer(scope, send, answer, correlation_id, headers)
+        if scope["scheme"] == "https":
+            headers += self._over_tls
+        await _send_answer(send, answer, correlation_id, headers)
 
     async def _authenticate(self, scope: Scope, body: bytes, correlation_id: str) -> Caller:
         client = scope.get("client")
@@ -155,6 +172,13 @@ class Api:
         same = b"\n".join((b"POST", scope["raw_path"], scope["query_string"], body))
         answer, repeated = await self._posts.once(request.store, key, same, run)
         return answer, ((b"idempotent-replayed", b"true"),) if repeated else ()
+
+
+def _log_unavailable(failure: StoreUnavailable, correlation_id: str) -> None:
+    if isinstance(failure, StoreBusy):
+        _log.warning("store_busy", extra={"correlation_id": correlation_id, "reason": str(failure)})
+    else:
+        _log.error("store_unavailable", exc_info=failure, extra={"correlation_id": correlation_id})
 
 
 def new_correlation_id() -> str:
@@ -226,12 +250,11 @@ async def _read_rest(first: bytes, receive: Receive, maximum: int) -> bytes:
 _CLOSE: Final[Header] = (b"connection", b"close")
 
 
-async def _send_answer(scope: Scope, send: Send, answer: Answer, correlation_id: str, more: tuple[Header, ...]) -> None:
+async def _send_answer(send: Send, answer: Answer, correlation_id: str, more: tuple[Header, ...]) -> None:
     body = answer.body
     headers: list[Header] = [
         (b"v-c-correlation-id", correlation_id.encode()),
         *_COMMON,
-        *(_OVER_TLS if scope["scheme"] == "https" else ()),
         *more,
     ]
     if answer.status != 204:

@@ -76,7 +76,7 @@ TABLE: Final[dict[type[Exception], Callable[[Any], _Row]]] = {
     DuplicateInvoiceNumber: lambda refusal: _bad_request(
         "DUPLICATE_RECORD", f"An invoice with the number {refusal.number} exists already."
     ),
-    InvalidImage: lambda refusal: _bad_request("INVALID_IMAGE", f"The logo cannot be used: {refusal.reason}."),
+    InvalidImage: lambda refusal: _bad_request("INVALID_IMAGE", refusal.reason),
     IdempotencyKeyInUse: lambda _: (
         409, "CONFLICT", "IDEMPOTENCY_KEY_IN_USE", "The first request with this Idempotency-Key is still running.", None
     ),

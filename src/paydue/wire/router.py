@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 
@@ -47,15 +48,18 @@ class Router:
                     node = node.literals.setdefault(segment, _Node())
             node.routes[route.method] = route
 
-    def match(self, path: str) -> Match | None:
+    def match(self, raw_path: bytes) -> Match | None:
         """
-        Return the operations of `path`, or None where there is nothing. A placeholder is never empty.
+        Return the operations of a path as it was sent, or None where there is nothing. A placeholder is never empty.
 
-        One slash at the end is as good as none: the links of a list have it before the question mark.
+        Segments are decoded after they are parted, so that an encoded slash parts nothing. One slash at the end is as
+        good as none: the links of a list have it before the question mark.
         """
+        path = raw_path.decode("latin-1").removesuffix("/")
+        segments = path.split("/") if "%" not in path else [unquote(segment) for segment in path.split("/")]
         node = self._root
         values: list[str] = []
-        for segment in path.removesuffix("/").split("/"):
+        for segment in segments:
             below = node.literals.get(segment)
             if below is None:
                 below = node.placeholder

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from paydue.domain.errors import BrokenFact, DuplicateInvoiceNumber
 from paydue.domain.invoice import Invoice
 from paydue.storage import rows
-from paydue.storage.rows import INVOICE_COLUMNS, MessageIds, Row
+from paydue.storage.message_ids import MessageIds
+from paydue.storage.rows import INVOICE_COLUMNS, Row
 from paydue.storage.sqlite import statements as sql
 from paydue.storage.sqlite.engine import Engine
 from paydue.storage.status_blocks import Moves
@@ -224,12 +225,12 @@ class Batch:
             self._messages += rows.write_messages(
                 merchant_id, invoice, position, change.messages, at, self._message_ids
             )
-        old_token, new_token = before.payment_token if before is not None else None, invoice.payment_token
-        if old_token != new_token:
-            if old_token is not None:
-                self._old_links.append(rows.link_key(old_token))
-            if new_token is not None:
-                self._new_links.append((*rows.link_key(new_token), merchant_id, serial))
+        old, new = before.payment_token if before is not None else None, invoice.payment_token
+        if old != new:
+            if old is not None:
+                self._old_links.append(rows.link_key(old))
+            if new is not None:
+                self._new_links.append((*rows.link_key(new), merchant_id, serial))
 
 
 # A write as callers queue it; what it returns is its caller's result.

@@ -8,10 +8,10 @@ where SQLite does without Python's lock: reading and gathering the next batch go
 import asyncio
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any, Final, Self
 
 import apsw
@@ -57,19 +57,21 @@ class Engine:
         # Both cursors are reused: making one costs more than many a statement.
         self.write: Final = self._writer.cursor()
         self._read: Final = self._reader.cursor()
-        self._committer = ThreadPoolExecutor(1, "paydue-commit")
+        self.moment: Final = _Moment(self._reader.cursor())
+        self._committer = _Committer(self._writer.cursor())
 
     @classmethod
     def create(cls, path: Path) -> None:
         """Make an empty database file, readable by this user alone, unless there is one. Its schema is not made."""
-        try:
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        except FileExistsError:
+        # A file of no bytes is one whose maker died just here.
+        if path.is_file() and path.stat().st_size:
             return
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
         connection = apsw.Connection(os.fspath(path))
         try:
+            connection.set_busy_timeout(_READ_LOCK_WAIT_MILLISECONDS)
             connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
-            # Both are kept in the file.
+            # Kept in the file, like the page size.
             connection.execute("PRAGMA journal_mode = WAL").fetchall()
         finally:
             connection.close()
@@ -80,15 +82,9 @@ class Engine:
             return self._read.execute(sql, bindings).fetchall()
         except apsw.Error as error:
             raise StoreUnavailable(str(error)) from error
-
-    @contextmanager
-    def moment(self) -> Iterator[None]:
-        """Let all reads within see the same moment. Nothing may be awaited within. Raises StoreUnavailable."""
-        self.read("BEGIN")
-        try:
-            yield
-        finally:
-            self.read("COMMIT")
+        except UnicodeEncodeError:
+            # Half a surrogate pair, from a caller's path: no such text can have been stored.
+            return []
 
     def changed_rows(self) -> int:
         """Return how many rows the last INSERT, UPDATE or DELETE touched."""
@@ -119,7 +115,7 @@ class Engine:
 
     async def commit(self) -> None:
         """Make the transaction durable. Raises apsw.Error; whether it was kept is then unknown."""
-        await asyncio.get_running_loop().run_in_executor(self._committer, self._commit)
+        await self._committer.commit()
 
     def rollback(self) -> None:
         """Give the transaction up, if one is open."""
@@ -128,18 +124,71 @@ class Engine:
 
     def close(self) -> None:
         """Let go of the file. A running COMMIT is waited for."""
-        self._committer.shutdown()
+        self._committer.close()
         self._writer.close()
         self._reader.close()
         self._release()
-
-    def _commit(self) -> None:
-        self.write.execute("COMMIT")
 
     def _release(self) -> None:
         if self._claim is not None:
             os.close(self._claim)
             self._claim = None
+
+
+class _Moment:
+    """All reads within a `with` of it see the same moment. Nothing may be awaited within."""
+
+    def __init__(self, cursor: apsw.Cursor) -> None:
+        self._cursor = cursor
+
+    def __enter__(self) -> None:
+        try:
+            self._cursor.execute("BEGIN")
+        except apsw.Error as error:
+            raise StoreUnavailable(str(error)) from error
+
+    def __exit__(self, *_: object) -> None:
+        # Never refused: nothing was written.
+        self._cursor.execute("COMMIT")
+
+
+class _Committer:
+    """A thread that runs COMMIT, one at a time. Plainer than an executor, and a third of its cost."""
+
+    def __init__(self, cursor: apsw.Cursor) -> None:
+        self._cursor = cursor
+        self._asked: SimpleQueue[asyncio.Future[None] | None] = SimpleQueue()
+        self._thread = Thread(target=self._run, name="paydue-commit", daemon=True)
+        self._thread.start()
+
+    async def commit(self) -> None:
+        """Run COMMIT and return when it is done. Raises apsw.Error."""
+        done = asyncio.get_running_loop().create_future()
+        self._asked.put(done)
+        await done
+
+    def close(self) -> None:
+        """Wait for a COMMIT that runs, and end the thread."""
+        self._asked.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (done := self._asked.get()) is not None:
+            error = None
+            try:
+                self._cursor.execute("COMMIT")
+            except apsw.Error as failure:
+                error = failure
+            done.get_loop().call_soon_threadsafe(_settle, done, error)
+
+
+def _settle(done: asyncio.Future[None], error: Exception | None) -> None:
+    if done.done():
+        return
+    if error is None:
+        done.set_result(None)
+    else:
+        done.set_exception(error)
 
 
 class Snapshot:

@@ -1,22 +1,23 @@
 """The rows of a SQLite file as the verifier wants them."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
+from paydue.storage.ledger import MerchantCounters, Totals
 from paydue.storage.rows import Row
 from paydue.storage.sqlite import statements as sql
 from paydue.storage.sqlite.engine import Snapshot
-from paydue.storage.verify import MerchantCounters, Totals
 
 
 class SqliteLedger:
-    """`storage.verify.Ledger` over one moment of a SQLite file."""
+    """`storage.ledger.Ledger` over one moment of a SQLite file. What reads whole tables does so in a thread."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._read = snapshot.read
         self._ordinals: dict[str, int] = {}
 
     async def damage(self) -> Sequence[str]:
-        return [line for (line,) in self._read(sql.INTEGRITY) if line != "ok"]
+        return [line for (line,) in await asyncio.to_thread(self._read, sql.INTEGRITY) if line != "ok"]
 
     async def merchants(self) -> Sequence[MerchantCounters]:
         found = []
@@ -31,7 +32,7 @@ class SqliteLedger:
         return found
 
     async def totals(self) -> Totals:
-        invoices, events, payments, messages, links = self._read(sql.TOTALS)[0]
+        invoices, events, payments, messages, links = (await asyncio.to_thread(self._read, sql.TOTALS))[0]
         return Totals(invoices=invoices, events=events, payments=payments, messages=messages, links=links)
 
     async def invoices(self, merchant_id: str, first: int, last: int) -> Sequence[Row]:
@@ -58,7 +59,7 @@ class SqliteLedger:
         return dict(self._read(sql.BLOCK_SUMS, (merchant_id,)))
 
     async def repeated_numbers(self) -> Sequence[Row]:
-        return self._read(sql.REPEATED_NUMBERS)
+        return await asyncio.to_thread(self._read, sql.REPEATED_NUMBERS)
 
     async def has_number(self, merchant_id: str, number: str) -> bool:
         return bool(self._read(sql.HAS_NUMBER, (merchant_id, number)))
@@ -67,4 +68,4 @@ class SqliteLedger:
         return self._read(sql.ALL_KEYS)
 
     async def strays(self) -> Sequence[Row]:
-        return [stray for statement in sql.STRAYS for stray in self._read(statement)]
+        return [stray for statement in sql.STRAYS for stray in await asyncio.to_thread(self._read, statement)]

@@ -1,5 +1,6 @@
 """The store, opened for one merchant: every statement run here carries its id."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,6 +26,7 @@ from paydue.storage.sqlite.batch import Batch
 from paydue.storage.sqlite.engine import Engine
 from paydue.storage.sqlite.pages import find_page
 from paydue.storage.sqlite.writer import Writer
+from paydue.storage.turns import Turns
 from paydue.storage.vault import Vault
 from paydue.usecases.ports import Answer, Change, NoSuchMerchant, Page, Receipt, RecordedAnswer, StaleVersion
 
@@ -37,6 +39,7 @@ class Installation(msgspec.Struct, frozen=True):
     vault: Vault
     merchants: ShortMemory[str, Merchant]
     settings: ShortMemory[tuple[str, ProductType], Settings]
+    turns: Turns
 
 
 class SqliteMerchantStore:
@@ -68,10 +71,14 @@ class SqliteMerchantStore:
         found = self._engine.read(sql.INVOICE, (self._merchant_id, number))
         return rows.read_invoice(self._merchant_id, found[0], self._vault) if found else None
 
+    def turn(self, number: str) -> asyncio.Lock:
+        """Return the lock under which changes of that invoice are decided."""
+        return self._installation.turns.of((self._merchant_id, number))
+
     async def page(self, offset: int, limit: int, status: Status | None) -> Page:
         """Return the invoices from `offset` on, newest first, and how many match in all."""
         total, found = find_page(self._engine, self._merchant_id, offset, limit, status)
-        return Page(total, [rows.read_summary(self._merchant_id, row, self._vault) for row in found])
+        return Page(total, rows.read_summaries(self._merchant_id, found, self._vault))
 
     async def commit(self, change: Change) -> Invoice:
         """Keep a change durably, whole, and return the invoice as stored. Refuses as `MerchantStore.commit` says."""

@@ -21,21 +21,28 @@ def find_page(
     engine: Engine, merchant_id: str, offset: int, limit: int, status: Status | None
 ) -> tuple[int, list[Row]]:
     """Return how many invoices match in all, and the summary rows of a page of them, newest first."""
-    with engine.moment():
-        found = engine.read(sql.SERIALS, (merchant_id,))
-        if not found:
-            return 0, []
-        ordinal, last_serial = found[0]
-        if status is None:
-            return last_serial, _stretch(engine, ordinal, last_serial - offset, limit)
-        total = _count(engine, merchant_id, status)
-        if offset >= total:
-            return total, []
-        serial, skip = last_serial, offset
-        if offset > _FEW:
-            serial, skip = _start(engine, merchant_id, status, offset, last_serial)
+    found = engine.read(sql.SERIALS, (merchant_id,))
+    if not found:
+        return 0, []
+    ordinal, last_serial = found[0]
+    if status is None:
+        return last_serial, _stretch(engine, ordinal, last_serial - offset, limit)
+    # Counts and invoices have to be of one moment, or a page would begin beside its place.
+    with engine.moment:
+        return _page_of_status(engine, merchant_id, ordinal, offset, limit, status)
+
+
+def _page_of_status(
+    engine: Engine, merchant_id: str, ordinal: int, offset: int, limit: int, status: Status
+) -> tuple[int, list[Row]]:
+    total = _count(engine, merchant_id, status)
+    if offset >= total:
+        return total, []
+    newest, skip = sql.invoice_id(ordinal + 1, 0), offset
+    if offset > _FEW:
+        serial, skip = _start(engine, merchant_id, status, offset)
         newest = sql.invoice_id(ordinal, serial)
-        return total, engine.read(sql.SUMMARIES_OF_STATUS, (merchant_id, status.value, newest, limit, skip))
+    return total, engine.read(sql.SUMMARIES_OF_STATUS, (merchant_id, status.value, newest, limit, skip))
 
 
 def _stretch(engine: Engine, ordinal: int, newest: int, limit: int) -> list[Row]:
@@ -50,10 +57,10 @@ def _count(engine: Engine, merchant_id: str, status: Status) -> int:
     return found[0][0] if found else 0
 
 
-def _start(engine: Engine, merchant_id: str, status: Status, offset: int, last_serial: int) -> tuple[int, int]:
+def _start(engine: Engine, merchant_id: str, status: Status, offset: int) -> tuple[int, int]:
     """Return the last serial of the small block that the offset falls into, and what is left to skip in it."""
     key = (merchant_id, status.value)
-    large, skip = _descend(engine.read(sql.BLOCK_COUNTS, (*key, LARGE, 0, last_serial // LARGE)), offset)
+    large, skip = _descend(engine.read(sql.BLOCK_COUNTS, (*key, LARGE, 0, WHOLE // LARGE)), offset)
     first = large * LARGE // SMALL
     small, skip = _descend(engine.read(sql.BLOCK_COUNTS, (*key, SMALL, first, first + LARGE // SMALL - 1)), skip)
     return small * SMALL + SMALL - 1, skip

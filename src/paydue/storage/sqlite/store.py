@@ -1,5 +1,6 @@
 """One installation's data in one SQLite file: `usecases.ports.Store`, opened and closed here."""
 
+import hmac
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from paydue.domain.invoice import Invoice
 from paydue.domain.merchant import Merchant
 from paydue.domain.settings import ProductType, Settings
 from paydue.storage import rows
+from paydue.storage.group_commit import QUEUE_LIMIT
 from paydue.storage.migrate import require_current
 from paydue.storage.short_memory import ShortMemory
 from paydue.storage.sqlite import statements as sql
@@ -21,6 +23,7 @@ from paydue.storage.sqlite.ledger import SqliteLedger
 from paydue.storage.sqlite.merchant_store import Installation, SqliteMerchantStore
 from paydue.storage.sqlite.schema import MIGRATIONS, schema_number
 from paydue.storage.sqlite.writer import Writer
+from paydue.storage.turns import Turns
 from paydue.storage.vault import KeyFile, Vault, WrappedDataKey
 from paydue.storage.verify import findings
 from paydue.usecases.access_keys import AccessKey
@@ -32,19 +35,22 @@ _FORGOTTEN_AT_ONCE: Final = 500
 class SqliteStore:
     """The store of one file, for the event loop that opened it."""
 
-    def __init__(self, engine: Engine, vault: Vault, clock: Clock) -> None:
+    def __init__(self, engine: Engine, vault: Vault, clock: Clock, queue_limit: int = QUEUE_LIMIT) -> None:
         self._engine = engine
         self._vault = vault
-        self._writer = Writer(engine, vault, clock)
+        self._writer = Writer(engine, vault, clock, queue_limit)
         self._keys: ShortMemory[str | bytes, AccessKey] = ShortMemory()
         merchants: ShortMemory[str, Merchant] = ShortMemory()
         settings: ShortMemory[tuple[str, ProductType], Settings] = ShortMemory()
-        self._installation = Installation(engine, self._writer, vault, merchants, settings)
+        self._installation = Installation(engine, self._writer, vault, merchants, settings, Turns())
 
     @classmethod
-    async def open(cls, path: Path, key_file: KeyFile, clock: Clock, *, serves: bool) -> Self:
+    async def open(
+        cls, path: Path, key_file: KeyFile, clock: Clock, *, serves: bool, queue_limit: int = QUEUE_LIMIT
+    ) -> Self:
         """
-        Open the database at `path`. `serves` claims it: one process may serve, short commands work beside it.
+        Open the database at `path`. `serves` claims it: one process may serve, short commands work beside it. No more
+        than `queue_limit` changes wait.
 
         Raises CannotOpenStore: it is missing, in use, of another schema, or made with another key file; and
         StoreUnavailable when SQLite cannot read it.
@@ -56,7 +62,7 @@ class SqliteStore:
         except BaseException:
             engine.close()
             raise
-        return cls(engine, vault, clock)
+        return cls(engine, vault, clock, queue_limit)
 
     def of(self, merchant_id: str) -> SqliteMerchantStore:
         """Return the store opened for that merchant, known or not."""
@@ -64,11 +70,15 @@ class SqliteStore:
 
     async def find_by_payment_token(self, token: str) -> tuple[str, Invoice] | None:
         """Return the merchant id and the invoice that the token belongs to."""
-        found = self._engine.read(sql.INVOICE_BY_LINK, rows.link_key(token))
-        if not found:
+        link = self._engine.read(sql.LINK, rows.link_key(token))
+        if not link:
             return None
-        merchant_id, *row = found[0]
-        return merchant_id, rows.read_invoice(merchant_id, tuple(row), self._vault)
+        merchant_id, serial = link[0]
+        found = self._engine.read(sql.INVOICE_BY_SERIAL, (merchant_id, serial))
+        invoice = rows.read_invoice(merchant_id, found[0], self._vault)
+        # Between the two look-ups a commit may have given it another token: then this one is dead already.
+        stored = invoice.payment_token or ""
+        return (merchant_id, invoice) if hmac.compare_digest(stored.encode(), token.encode()) else None
 
     async def add_merchant(self, merchant: Merchant) -> None:
         """Keep a new merchant with fresh counters. Raises MerchantExists."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 import apsw
 
 from paydue.domain.errors import BrokenFact, Refusal, StoreUnavailable
-from paydue.storage.group_commit import GroupCommit
+from paydue.storage.group_commit import QUEUE_LIMIT, GroupCommit
 from paydue.storage.sqlite.batch import Batch, Write
 from paydue.storage.sqlite.engine import Engine
 from paydue.storage.vault import Vault
@@ -27,11 +27,11 @@ _REFUSALS: Final = (Refusal, StaleVersion, ReceiptExists, MerchantExists, NoSuch
 class Writer:
     """Group commit for one SQLite file."""
 
-    def __init__(self, engine: Engine, vault: Vault, clock: Clock) -> None:
+    def __init__(self, engine: Engine, vault: Vault, clock: Clock, queue_limit: int = QUEUE_LIMIT) -> None:
         self._engine = engine
         self._vault = vault
         self._clock = clock
-        self._queue: GroupCommit[Write, Any] = GroupCommit(self._write)
+        self._queue: GroupCommit[Write, Any] = GroupCommit(self._write, queue_limit=queue_limit)
 
     def submit(self, write: Write) -> asyncio.Future[Any]:
         """Queue a write; its result or refusal is set once the transaction is durable. Raises StoreUnavailable."""
