@@ -1,0 +1,175 @@
+"""Where a setting comes from, and what is said about one that cannot be used."""
+
+from pathlib import Path
+
+import pytest
+
+from paydue.config import Config, WrongSetting, load_config
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Load a configuration whose default data folder is the test's own."""
+
+    def load(environment=None, *, file=None, defaults=None, text=None, **options) -> Config:
+        if text is not None:
+            (tmp_path / "paydue.toml").write_text(text, encoding="utf-8")
+        return load_config(options, environment or {}, default_data=tmp_path, file=file, defaults=defaults)
+
+    return load
+
+
+def test_without_anything_the_defaults_hold(load, tmp_path):
+    assert load() == Config(data=tmp_path)
+
+
+def test_an_option_counts_before_the_environment_and_that_before_the_file_and_that_before_the_default(load):
+    everywhere = {"defaults": {"port": 1}, "text": "port = 2"}
+
+    assert load({"PAYDUE_PORT": "3"}, port=4, **everywhere).port == 4
+    assert load({"PAYDUE_PORT": "3"}, port=None, **everywhere).port == 3
+    assert load(**everywhere).port == 2
+    assert load(text="", defaults={"port": 1}).port == 1
+
+
+def test_the_file_of_the_data_folder_that_an_option_names_is_read(load, tmp_path):
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    (folder / "paydue.toml").write_text("burst = 7", encoding="utf-8")
+
+    assert load(data=folder).burst == 7
+    assert load({"PAYDUE_DATA": str(folder)}).burst == 7
+
+
+def test_a_file_that_is_named_replaces_that_of_the_data_folder(load, tmp_path):
+    named = tmp_path / "named.toml"
+    named.write_text("burst = 8", encoding="utf-8")
+
+    assert load(text="burst = 7", file=named).burst == 8
+    assert load({"PAYDUE_CONFIG": str(named)}, text="burst = 7").burst == 8
+
+
+def test_a_variable_that_is_empty_is_not_set(load):
+    assert load({"PAYDUE_PORT": ""}, text="port = 2").port == 2
+
+
+def test_paths_in_a_file_are_meant_from_where_the_file_is(load, tmp_path, monkeypatch):
+    monkeypatch.chdir("/")
+
+    assert load(text='mailbox_dir = "mails"').mailbox_dir == tmp_path / "mails"
+    assert load(text="", mailbox_dir=Path("mails")).mailbox_dir == Path("/mails")
+
+
+def test_every_kind_of_value_can_be_given_as_text(load):
+    config = load(
+        {
+            "PAYDUE_ALLOWED_HOSTS": "api.example.com, API.example.com:8443,[::1]:8080",
+            "PAYDUE_ACCEPT_JWT_V1": "Yes",
+            "PAYDUE_RATE_LIMIT": "0",
+            "PAYDUE_REPLAY": "reject",
+            "PAYDUE_PUBLIC_URL": "https://Pay.example.com:444/",
+            "PAYDUE_HOST": "::1",
+        }
+    )
+
+    assert config.allowed_hosts == ("api.example.com", "api.example.com:8443", "[::1]:8080")
+    assert config.accept_jwt_v1 is True
+    assert config.rate_limit == 0
+    assert config.replay == "reject"
+    assert config.public_url == "https://pay.example.com:444"
+    assert config.host == "::1"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("port", "http"),
+        ("port", "65536"),
+        ("port", "-1"),
+        ("port", "８０"),
+        ("port", "80.0"),
+        ("tls_port", "1e3"),
+        ("rate_limit", "many"),
+        ("rate_limit", "-5"),
+        ("burst", "0"),
+        ("trusted_proxies", "0"),
+        ("host", "example.com"),
+        ("host", "127.0.0.1:80"),
+        ("public_url", "pay.example.com"),
+        ("public_url", "ftp://pay.example.com"),
+        ("public_url", "https://pay.example.com/invoices"),
+        ("public_url", "https://pay.example.com?x=1"),
+        ("public_url", "https://user@pay.example.com"),
+        ("public_url", "https://pay.example.com:99999"),
+        ("public_url", "https://pay .example.com"),
+        ("public_url", "https://"),
+        ("allowed_hosts", "https://api.example.com"),
+        ("allowed_hosts", "api.example.com,,b"),
+        ("accept_jwt_v1", "perhaps"),
+        ("amount_rules", "lax"),
+        ("replay", "maybe"),
+        ("database", "mysql://localhost/paydue"),
+        ("database", "sqlite://"),
+        ("log_level", "loud"),
+        ("log_format", "xml"),
+        ("max_queue", "0"),
+    ],
+)
+def test_a_wrong_value_names_itself_where_it_came_from_and_what_was_expected(load, name, value):
+    variable = f"PAYDUE_{name.upper()}"
+
+    with pytest.raises(WrongSetting) as wrong:
+        load({variable: value})
+
+    assert str(wrong.value).startswith(f"{name} ({variable}) is ")
+    assert "expected " in str(wrong.value)
+
+
+@pytest.mark.parametrize("text", ["port = true", "port = 80.0", 'accept_jwt_v1 = "perhaps"', "host = 1", "data = []"])
+def test_a_value_of_another_kind_in_the_file_names_the_file(load, tmp_path, text):
+    with pytest.raises(WrongSetting, match=str(tmp_path / "paydue.toml")):
+        load(text=text)
+
+
+def test_a_wrong_option_is_named_as_it_is_typed(load):
+    with pytest.raises(WrongSetting, match=r"^tls_port \(--tls-port\) is 70000: expected a port number"):
+        load(tls_port=70000)
+
+
+def test_a_password_in_a_database_url_is_not_shown(load):
+    with pytest.raises(WrongSetting) as wrong:
+        load({"PAYDUE_DATABASE": "mysql://paydue:hunter2@localhost/paydue"})
+
+    assert "hunter2" not in str(wrong.value)
+
+
+def test_a_name_in_the_file_that_is_no_setting_is_refused_and_the_nearest_suggested(load):
+    with pytest.raises(WrongSetting, match=r"rate_limits in .* is not a setting, perhaps rate_limit is meant"):
+        load(text="rate_limits = 5")
+
+
+def test_a_variable_that_is_no_setting_is_kept_for_a_warning(load):
+    assert load({"PAYDUE_RATE": "5", "PAYDUE_PORT": "1", "OTHER": "x"}).unknown == ("PAYDUE_RATE",)
+
+
+def test_a_file_that_is_not_toml_or_not_there_is_named(load, tmp_path):
+    with pytest.raises(WrongSetting, match=r"paydue\.toml is not TOML"):
+        load(text="port 80")
+    with pytest.raises(WrongSetting, match=r"missing\.toml cannot be read"):
+        load(file=tmp_path / "missing.toml")
+
+
+def test_a_file_cannot_move_the_folder_it_is_in(load):
+    with pytest.raises(WrongSetting, match=r"data in .*paydue\.toml"):
+        load(text='data = "/elsewhere"')
+
+
+def test_a_certificate_without_its_key_is_refused(load):
+    with pytest.raises(WrongSetting, match="tls_key is not set"):
+        load(tls_certificate=Path("server.pem"))
+
+
+def test_http_and_https_need_two_ports(load):
+    with pytest.raises(WrongSetting, match="expected two different ports"):
+        load(port=8080, tls_port=8080)
+    assert load(port=0, tls_port=0).tls_port == 0
