@@ -52,12 +52,17 @@ class SqliteInstallation:
 
 
 @pytest.fixture
-async def sqlite(tmp_path: Path) -> AsyncIterator[SqliteInstallation]:
+def unmade_sqlite(tmp_path: Path) -> SqliteInstallation:
+    """A place for a SQLite installation, for tests that make it themselves."""
+    return SqliteInstallation(tmp_path)
+
+
+@pytest.fixture
+async def sqlite(unmade_sqlite: SqliteInstallation) -> AsyncIterator[SqliteInstallation]:
     """A new SQLite installation with the merchants acme and zeta."""
-    installation = SqliteInstallation(tmp_path)
-    await installation.make()
-    yield installation
-    await installation.store.close()
+    await unmade_sqlite.make()
+    yield unmade_sqlite
+    await unmade_sqlite.store.close()
 
 
 @pytest.fixture(params=["sqlite"])

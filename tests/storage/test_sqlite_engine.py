@@ -147,6 +147,25 @@ async def test_what_another_process_changes_is_seen_within_five_seconds(
     await command.close()
 
 
+def test_a_loop_that_is_torn_down_amid_a_commit_leaves_good_books(unmade_sqlite: Any) -> None:
+    async def leave_amid_a_commit() -> None:
+        await unmade_sqlite.make()
+        left = asyncio.ensure_future(create(unmade_sqlite.store.of("acme")))
+        while not unmade_sqlite.store._engine._committer._running.locked():
+            await asyncio.sleep(0)
+        assert not left.done()
+
+    async def come_back() -> None:
+        store = await unmade_sqlite.open()
+        assert (await store.of("acme").page(0, 1, None)).total == 1
+        await assert_all_holds(store)
+        await store.close()
+
+    asyncio.run(leave_amid_a_commit())
+    unmade_sqlite.store._engine.close()
+    asyncio.run(come_back())
+
+
 async def test_a_closed_engine_lets_go_of_its_claim(sqlite: Any) -> None:
     await sqlite.store.close()
 

@@ -22,10 +22,12 @@ class Moves:
         self._by_small_block: dict[tuple[str, str, int], int] = {}
 
     def enter(self, merchant_id: str, status: str, serial: int) -> None:
-        self._add((merchant_id, status, serial // SMALL), 1)
+        key = (merchant_id, status, serial // SMALL)
+        self._by_small_block[key] = self._by_small_block.get(key, 0) + 1
 
     def leave(self, merchant_id: str, status: str, serial: int) -> None:
-        self._add((merchant_id, status, serial // SMALL), -1)
+        key = (merchant_id, status, serial // SMALL)
+        self._by_small_block[key] = self._by_small_block.get(key, 0) - 1
 
     def differences(self) -> Iterator[tuple[str, str, int, int, int]]:
         """Yield merchant id, status, size, block and how its count changes, for each count that does."""
@@ -37,6 +39,3 @@ class Moves:
         for key, count in totals.items():
             if count:
                 yield (*key, count)
-
-    def _add(self, key: tuple[str, str, int], count: int) -> None:
-        self._by_small_block[key] = self._by_small_block.get(key, 0) + count

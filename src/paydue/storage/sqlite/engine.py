@@ -9,9 +9,10 @@ import asyncio
 import fcntl
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any, Final, Self
 
 import apsw
@@ -118,7 +119,8 @@ class Engine:
         await self._committer.commit()
 
     def rollback(self) -> None:
-        """Give the transaction up, if one is open."""
+        """Give the transaction up, if one is open. Waits for a COMMIT that was left alone: the loop is torn down."""
+        self._committer.wait()
         if self._writer.in_transaction:
             self.write.execute("ROLLBACK")
 
@@ -158,14 +160,21 @@ class _Committer:
     def __init__(self, cursor: apsw.Cursor) -> None:
         self._cursor = cursor
         self._asked: SimpleQueue[asyncio.Future[None] | None] = SimpleQueue()
+        self._running = Lock()
         self._thread = Thread(target=self._run, name="paydue-commit", daemon=True)
         self._thread.start()
 
     async def commit(self) -> None:
         """Run COMMIT and return when it is done. Raises apsw.Error."""
         done = asyncio.get_running_loop().create_future()
+        self._running.acquire()
         self._asked.put(done)
         await done
+
+    def wait(self) -> None:
+        """Return when no COMMIT runs: until then nobody else may use the connection."""
+        with self._running:
+            pass
 
     def close(self) -> None:
         """Wait for a COMMIT that runs, and end the thread."""
@@ -179,7 +188,10 @@ class _Committer:
                 self._cursor.execute("COMMIT")
             except apsw.Error as failure:
                 error = failure
-            done.get_loop().call_soon_threadsafe(_settle, done, error)
+            self._running.release()
+            # A loop that was torn down meanwhile has left nobody waiting.
+            with suppress(RuntimeError):
+                done.get_loop().call_soon_threadsafe(_settle, done, error)
 
 
 def _settle(done: asyncio.Future[None], error: Exception | None) -> None:
@@ -215,8 +227,7 @@ class Snapshot:
 
 
 def _connect(path: Path) -> apsw.Connection:
-    # NOMUTEX: a connection is never used by two threads at once, so SQLite need not guard it again.
-    connection = apsw.Connection(os.fspath(path), flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOMUTEX)
+    connection = apsw.Connection(os.fspath(path), flags=apsw.SQLITE_OPEN_READWRITE)
     for pragma in (
         "synchronous = FULL",
         "foreign_keys = ON",

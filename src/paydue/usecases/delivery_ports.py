@@ -1,0 +1,143 @@
+"""
+What delivering needs from outside: the outbox as a queue with leases, its log for people, and reminders that are due.
+
+Apart from `ports.py` because no change of an invoice needs it: changes only put messages into the outbox.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+from paydue.domain.invoice import Invoice
+from paydue.usecases.ports import Actor, Channel
+
+
+class JobState(StrEnum):
+    """PENDING is due at its time; HELD waits for a subscription or a key; PARKED has failed for good, until resent."""
+
+    PENDING = "pending"
+    HELD = "held"
+    DONE = "done"
+    PARKED = "parked"
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    One message on its way to one recipient.
+
+    `message_id` (a UUID) is the same at every try and every resend, so that a receiver knows a repeat. `recipient` is
+    an address, or for webhooks the subscription's id. `serial` and `position` are those of the event that caused it;
+    `sequence` orders the messages of one invoice to one recipient. `rendered` is what was written at the first try,
+    so that every later one says the same.
+    """
+
+    merchant_id: str
+    message_id: str
+    serial: int
+    position: int
+    part: int
+    number: str
+    channel: Channel
+    topic: str
+    recipient: str | None
+    facts: dict[str, str]
+    state: JobState
+    created_at: datetime
+    due_at: datetime
+    tries: int = 0
+    first_failed_at: datetime | None = None
+    last_outcome: str | None = None
+    rendered: bytes | None = None
+    lease: str | None = None
+
+
+class Try(msgspec.Struct, frozen=True, kw_only=True):
+    """One go at a job: how long it took, what was asked, what came back. Texts are cut and hold no secret."""
+
+    at: datetime
+    milliseconds: int
+    is_taken: bool
+    outcome: str
+    status: int | None = None
+    request: str = ""
+    answer: str = ""
+
+
+class Outbox(Protocol):
+    """
+    The messages of all merchants as a queue.
+
+    A leased job belongs to one worker until the lease runs out; then another may take it, under the same id. Jobs of
+    one invoice for one recipient (and channel) are leased in the order of their events: the next only when the one
+    before is DONE or PARKED. Settling with a lease that has run out and was taken by another changes nothing.
+    """
+
+    async def lease(self, worker: str, at: datetime, until: datetime, limit: int) -> Sequence[Job]:
+        """Take up to `limit` jobs that are due, oldest first, no recipient more than its share."""
+        ...
+
+    async def keep_rendered(self, job: Job, rendered: bytes) -> None: ...
+
+    async def settle(self, job: Job, state: JobState, due_at: datetime, tried: Try | None) -> None:
+        """Log the try and put the job into `state`, due (if PENDING) at `due_at`; the lease ends."""
+        ...
+
+    async def give_back(self, jobs: Sequence[Job]) -> None:
+        """End leases whose jobs were not begun, as if they had never been taken."""
+        ...
+
+    async def release_held(self, merchant_id: str, recipient: str | None, at: datetime) -> int:
+        """Make held jobs due again, oldest first, and return how many; without a recipient all webhooks of it."""
+        ...
+
+    async def next_due(self) -> datetime | None:
+        """Return when the next job is due (perhaps in the past), so that an idle worker knows how long to sleep."""
+        ...
+
+    async def forget_done(self, before: datetime, limit: int) -> int:
+        """Drop the logged requests and answers of tries older than that, and return how many."""
+        ...
+
+
+class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
+    state: JobState | None = None
+    channel: Channel | None = None
+    number: str | None = None
+    recipient: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class Deliveries(Protocol):
+    """One merchant's messages, for people: what was sent to whom, what was answered, and once more."""
+
+    async def deliveries(self, wanted: DeliveryFilter, after: str | None, limit: int) -> Sequence[Job]:
+        """Return the newest first, those that come after the message id `after` when it is given."""
+        ...
+
+    async def delivery(self, message_id: str) -> tuple[Job, Sequence[Try]] | None: ...
+
+    async def resend(self, message_id: str, at: datetime, actor: Actor) -> Job | None:
+        """Make it due now, whatever its state, under the same id. None when there is none."""
+        ...
+
+    async def recover(self, since: datetime, until: datetime, at: datetime, actor: Actor) -> int:
+        """Make everything PARKED or HELD that was created in the window due now, and return how many."""
+        ...
+
+
+class Reminders(Protocol):
+    """Invoices that may need a reminder, found by query and not by timer."""
+
+    async def merchants_who_remind(self) -> Sequence[str]:
+        """Return the merchants whose invoicing settings ask for reminders."""
+        ...
+
+    async def due_on(self, merchant_id: str, due: date, after_serial: int, limit: int) -> Sequence[Invoice]:
+        """Return SENT and PARTIAL invoices due on that day with a serial above `after_serial`, in its order."""
+        ...
+
+    async def was_reminded(self, merchant_id: str, serial: int, kind: str, due: date) -> bool: ...
