@@ -1,15 +1,17 @@
 """Builders of domain values: say only what the test is about."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from msgspec.structs import replace
 
+from paydue.domain.attempts import AttemptState, PaymentAttempt
 from paydue.domain.invoice import Invoice
 from paydue.domain.lifecycle import Status
 from paydue.domain.line_items import LineItem
 from paydue.domain.payments import Payment
+from paydue.domain.reservations import Hold
 from paydue.domain.terms import Customer, DeliveryMode, Terms
 
 NOON = datetime(2026, 5, 5, 12, 0, 0, 123456, tzinfo=UTC)
@@ -45,7 +47,7 @@ def a_payment(amount: str, reference: str = "TR-1") -> Payment:
 
 
 def an_invoice(status: Status = Status.DRAFT, terms: Terms | None = None) -> Invoice:
-    """Return an invoice that came to `status` the ordinary way; PARTIAL has 100 paid. PENDING is put on by hand."""
+    """Return an invoice that came to `status` the ordinary way; PARTIAL has 100 paid, PENDING is held whole."""
     draft = Invoice.draft(terms or some_terms(), NOON, "7")
     if status is Status.DRAFT:
         return draft
@@ -54,8 +56,28 @@ def an_invoice(status: Status = Status.DRAFT, terms: Terms | None = None) -> Inv
     if status is Status.CANCELED:
         return draft.cancel(NOON)
     sent = draft.send(NOON, TOKEN)
+    if status is Status.SENT:
+        return sent
     if status is Status.PARTIAL:
         return sent.receive(a_payment("100"), NOON)
     if status is Status.PAID:
         return sent.receive(a_payment(str(sent.balance)), NOON)
-    return replace(sent, status=status)
+    return sent.reserve("held", sent.balance, Hold.IN_FLIGHT).hold("held", "TR-HELD", NOON)
+
+
+def an_attempt(state: AttemptState = AttemptState.BEGUN, **changed: Any) -> PaymentAttempt:
+    """Return an attempt at 100 USD of invoice 7, put into `state` by hand."""
+    attempt = PaymentAttempt(
+        attempt_id="a",
+        number="7",
+        payer_key="k",
+        gateway="sandbox",
+        reference="7-a",
+        amount=Decimal(100),
+        least=Decimal(10),
+        currency="USD",
+        begun_at=NOON,
+        expires_at=NOON + timedelta(minutes=15),
+        state=state,
+    )
+    return replace(attempt, **changed)

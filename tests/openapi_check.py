@@ -16,13 +16,14 @@ from jsonschema.protocols import Validator
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
+from paydue.wire.asgi import PREFIXES
 from paydue.wire.openapi_document import described
 
 _DOCUMENT_URI = "urn:paydue:openapi"
 _SHORTEST_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]*[1-9])?")
 
 # What a path or a method that nobody described may answer, below the API's prefixes.
-_SIGNED_PREFIXES = ("/invoicing/v2/", "/paydue/v1/")
+_SIGNED_PREFIXES = PREFIXES
 _BEFORE_ROUTING = {
     401: "NotAuthenticated",
     408: "RequestTimeout",

@@ -92,7 +92,7 @@ class Receiver:
             return
         self.received.append(Received(head, await reader.readexactly(length), self.server_name))
         self.has_received.set()
-        if path == "/hang":
+        if path == "/hang" and path not in self.answers:
             await asyncio.sleep(60)
         elif path == "/endless":
             writer.write(b"HTTP/1.1 200 OK\r\n\r\n")

@@ -77,6 +77,13 @@ def running_server(data: Path, *options: str, **environment: str) -> Iterator[Se
         yield server
 
 
+@contextmanager
+def running_worker(data: Path, *options: str, **environment: str) -> Iterator[Server]:
+    """Run `paydue worker` beside a server, or without one, for the length of a `with` block."""
+    with _running("worker", data, options, environment) as worker:
+        yield worker
+
+
 def clean(environment: Mapping[str, str]) -> dict[str, str]:
     """Return this process's environment without settings of Paydue's but these; limits are off unless they say more."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PAYDUE_")}
@@ -86,9 +93,12 @@ def clean(environment: Mapping[str, str]) -> dict[str, str]:
 @contextmanager
 def _running(command: str, data: Path, options: tuple[str, ...], environment: Mapping[str, str]) -> Iterator[Server]:
     folder = data.parent
-    ready_file, log = folder / f"{data.name}.ready.json", folder / f"{data.name}.log"
+    name = data.name if command != "worker" else f"{data.name}.worker"
+    ready_file, log = folder / f"{name}.ready.json", folder / f"{name}.log"
     ready_file.unlink(missing_ok=True)
-    arguments = [command, "--port", "0", "--data", str(data), "--ready-file", str(ready_file), *options]
+    # A worker answers nobody.
+    port = () if command == "worker" else ("--port", "0")
+    arguments = [command, *port, "--data", str(data), "--ready-file", str(ready_file), *options]
     with log.open("ab") as output:
         process = subprocess.Popen(
             [*COMMAND, *arguments], stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=clean(environment)

@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from paydue.usecases.access_keys import Secret
+
 FILE_NAME: Final = "paydue.toml"
 PREFIX: Final = "PAYDUE_"
 
@@ -39,6 +41,18 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     accept_jwt_v1: bool = False
     replay: Literal["accept", "reject"] = "accept"
     mailbox_dir: Path | None = None
+    mail_domain: str | None = None
+    smtp_host: str | None = None
+    smtp_port: int | None = None
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    smtp_user: str | None = None
+    smtp_password: Secret | None = None
+    mails_a_day: int = 1000
+    webhook_default_policy: Literal["compat", "resilient"] = "compat"
+    webhook_review: Literal["automatic", "person"] = "automatic"
+    egress_ports: tuple[int, ...] = (443, 8443)
+    egress_networks: tuple[str, ...] = ()
+    egress_ca_file: Path | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "text"] = "json"
     max_queue: int = 4096
@@ -116,7 +130,7 @@ def _read(name: str, found: Found) -> Any:
     except (ValueError, TypeError, KeyError):
         where = f"{name} ({found.source})" if found.source.startswith(("--", PREFIX)) else f"{name} in {found.source}"
         # A database URL may hold a password.
-        shown = re.sub(r"//[^/@]*@", "//***@", repr(found.value))
+        shown = re.sub(r"//[^/@]*@", "//***@", repr(found.value)) if name not in _SECRETS else "not shown"
         raise WrongSetting(f"{where} is {shown}: expected {setting.expected}") from None
 
 
@@ -155,6 +169,12 @@ def _check_together(config: Config) -> None:
         raise WrongSetting(f"{missing} is not set: tls_certificate and tls_key go together")
     if config.tls_port is not None and config.tls_port == config.port != 0:
         raise WrongSetting(f"tls_port is {config.tls_port}, as port is: expected two different ports")
+    if config.smtp_password is not None and config.smtp_user is None:
+        raise WrongSetting("smtp_user is not set: smtp_user and smtp_password go together")
+    if config.smtp_user is not None and config.smtp_password is None:
+        raise WrongSetting("smtp_password is not set: smtp_user and smtp_password go together")
+    if config.smtp_user is not None and config.smtp_security == "none":
+        raise WrongSetting("smtp_security is none, and smtp_user is set: a password is sent over TLS only")
 
 
 # What readers take is whatever TOML, the environment or an option gives: they refuse what they cannot read.
@@ -220,6 +240,32 @@ def _host_names(value: Any) -> tuple[str, ...]:
     return stripped
 
 
+def _host_name(value: Any) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?|[0-9a-fA-F:]+", text := _text(value)):
+        raise ValueError
+    return text
+
+
+def _secret(value: Any) -> Secret:
+    return Secret(_text(value))
+
+
+def _ports(value: Any) -> tuple[int, ...]:
+    read = _integer(1, 65535)
+    ports = tuple(read(each.strip() if isinstance(each, str) else each) for each in _listed(value))
+    if not ports:
+        raise ValueError
+    return ports
+
+
+def _networks(value: Any) -> tuple[str, ...]:
+    return tuple(str(ipaddress.ip_network(_text(each).strip())) for each in _listed(value))
+
+
+def _listed(value: Any) -> list[Any]:
+    return value.split(",") if isinstance(value, str) else list(value)
+
+
 def _database_url(value: Any) -> str:
     if not re.fullmatch(r"(sqlite:///|postgresql://|postgres://).+", url := _text(value)):
         raise ValueError
@@ -248,10 +294,23 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "accept_jwt_v1": _FLAG,
     "replay": _choice("accept", "reject"),
     "mailbox_dir": Setting(_path, "a folder"),
+    "mail_domain": Setting(_host_name, "a host name, such as example.com"),
+    "smtp_host": Setting(_host_name, "a host name, such as smtp.example.com"),
+    "smtp_port": Setting(_integer(1, 65535), "a port number from 1 to 65535"),
+    "smtp_security": _choice("starttls", "tls", "none"),
+    "smtp_user": Setting(_text, "a name"),
+    "smtp_password": Setting(_secret, "a password without control characters"),
+    "mails_a_day": Setting(_integer(0, 10_000_000), "a number of mails from 0 (no limit) to 10000000"),
+    "webhook_default_policy": _choice("compat", "resilient"),
+    "webhook_review": _choice("automatic", "person"),
+    "egress_ports": Setting(_ports, "port numbers, such as 443 and 8443"),
+    "egress_networks": Setting(_networks, "networks, such as 10.1.0.0/16"),
+    "egress_ca_file": Setting(_path, "a PEM file"),
     "log_level": _choice("debug", "info", "warning", "error"),
     "log_format": _choice("json", "text"),
     "max_queue": Setting(_integer(1, 1_000_000), "a number of waiting changes from 1 to 1000000"),
 }
 
+_SECRETS: Final = frozenset(("smtp_password",))
 _FILE_VARIABLE: Final = PREFIX + "CONFIG"
 _KNOWN_VARIABLES: Final = frozenset({_FILE_VARIABLE, *map(variable_of, SETTINGS)})

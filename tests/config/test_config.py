@@ -173,3 +173,45 @@ def test_http_and_https_need_two_ports(load):
     with pytest.raises(WrongSetting, match="expected two different ports"):
         load(port=8080, tls_port=8080)
     assert load(port=0, tls_port=0).tls_port == 0
+
+
+def test_a_mail_server_is_named_with_its_password_which_nothing_shows(load):
+    named = {"PAYDUE_SMTP_HOST": "smtp.example.com", "PAYDUE_SMTP_USER": "paydue", "PAYDUE_SMTP_PASSWORD": "hunter2"}
+    config = load(named)
+
+    assert (config.smtp_host, config.smtp_security, config.smtp_port) == ("smtp.example.com", "starttls", None)
+    assert config.smtp_password is not None
+    assert config.smtp_password.reveal() == "hunter2"
+    assert "hunter2" not in repr(config)
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({"PAYDUE_SMTP_USER": "paydue"}, "smtp_password is not set"),
+        ({"PAYDUE_SMTP_PASSWORD": "hunter2"}, "smtp_user is not set"),
+        (
+            {"PAYDUE_SMTP_USER": "a", "PAYDUE_SMTP_PASSWORD": "hunter2", "PAYDUE_SMTP_SECURITY": "none"},
+            "a password is sent over TLS only",
+        ),
+        ({"PAYDUE_SMTP_PASSWORD": "hunter2\n"}, "smtp_password (PAYDUE_SMTP_PASSWORD) is not shown"),
+        ({"PAYDUE_SMTP_HOST": "smtp.example.com:587"}, "expected a host name"),
+        ({"PAYDUE_EGRESS_PORTS": "443,0"}, "expected port numbers"),
+        ({"PAYDUE_EGRESS_NETWORKS": "10.1.0.1/16"}, "expected networks"),
+        ({"PAYDUE_WEBHOOK_DEFAULT_POLICY": "never"}, "expected compat or resilient"),
+    ],
+)
+def test_what_is_wrong_about_mails_and_calls_is_said_without_the_password(load, environment, words):
+    with pytest.raises(WrongSetting) as wrong:
+        load(environment)
+
+    assert words in str(wrong.value)
+    assert "hunter2" not in str(wrong.value)
+
+
+def test_ports_and_networks_are_lists_in_the_file_and_parted_by_commas_in_the_environment(load):
+    from_file = load(text='egress_ports = [443, 9443]\negress_networks = ["10.1.0.0/16"]')
+    from_environment = load({"PAYDUE_EGRESS_PORTS": "443, 9443", "PAYDUE_EGRESS_NETWORKS": "10.1.0.0/16"})
+
+    assert from_file.egress_ports == from_environment.egress_ports == (443, 9443)
+    assert from_file.egress_networks == from_environment.egress_networks == ("10.1.0.0/16",)

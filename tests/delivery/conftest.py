@@ -7,6 +7,7 @@ import pytest
 
 from paydue.delivery.egress import Egress
 from paydue.delivery.egress_rules import EgressRules
+from posting import Installation, Recorder
 from receiver import DEVELOPMENT, PATIENT, Receiver, answering, authority_file, receiving
 
 
@@ -25,3 +26,18 @@ def an_egress(tmp_path: Path) -> Callable[..., Egress]:
         return Egress(rules, extra_ca=authority_file(tmp_path), **{"resolver": resolver, "limits": PATIENT, **options})
 
     return make
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    """Return a transport that takes every mail."""
+    return Recorder()
+
+
+@pytest.fixture
+async def acme(tmp_path: Path, an_egress: Callable[..., Egress], recorder: Recorder) -> AsyncIterator[Installation]:
+    """Return an installation that delivers for one merchant, its mails to `recorder`."""
+    installation = Installation(tmp_path, an_egress(), recorder)
+    await installation.make()
+    yield installation
+    await installation.store.close()

@@ -1,15 +1,18 @@
 """The life of an invoice, walked cell by cell: every status with every action, allowed and refused."""
 
 from collections.abc import Callable
+from decimal import Decimal
+from typing import NoReturn
 
 import pytest
 from msgspec.structs import replace
 
 from builders import NOON, TOKEN, a_payment, an_invoice, some_terms
 from paydue.domain.errors import ActionNotAllowed, AmountAboveBalance, BrokenFact
-from paydue.domain.events import What
+from paydue.domain.events import Event, What
 from paydue.domain.invoice import Invoice
 from paydue.domain.lifecycle import TABLE, Action, Status
+from paydue.domain.reservations import Hold, Reservation
 
 D, C, S, PT, PD, X, PE = (
     Status.DRAFT, Status.CREATED, Status.SENT, Status.PARTIAL, Status.PAID, Status.CANCELED, Status.PENDING,
@@ -22,9 +25,22 @@ EXPECTED: dict[Action, dict[Status, Status | None]] = {
     Action.SEND_BY_MAIL:      {D: S,  C: S,  S: S,  PT: PT, PD: NO, X: NO, PE: NO},
     Action.SEND_WITHOUT_MAIL: {D: C,  C: C,  S: S,  PT: PT, PD: NO, X: NO, PE: NO},
     Action.PUBLISH:           {D: C,  C: NO, S: NO, PT: NO, PD: NO, X: NO, PE: NO},
+    Action.REMIND:            {D: NO, C: NO, S: S,  PT: PT, PD: NO, X: NO, PE: NO},
     Action.CANCEL:            {D: X,  C: X,  S: X,  PT: NO, PD: NO, X: NO, PE: NO},
     Action.PAY_IN_FULL:       {D: NO, C: PD, S: PD, PT: PD, PD: NO, X: NO, PE: NO},
     Action.PAY_IN_PART:       {D: NO, C: PT, S: PT, PT: PT, PD: NO, X: NO, PE: NO},
+    Action.HOLD:              {D: NO, C: PE, S: PE, PT: PE, PD: NO, X: NO, PE: NO},
+    Action.ACCEPT_IN_FULL:    {D: NO, C: NO, S: NO, PT: NO, PD: NO, X: NO, PE: PD},
+    Action.ACCEPT_IN_PART:    {D: NO, C: NO, S: NO, PT: NO, PD: NO, X: NO, PE: PT},
+    Action.DECIDE_ONE_OF_SEVERAL: {D: NO, C: NO, S: NO, PT: NO, PD: NO, X: NO, PE: PE},
+    Action.REJECT_PARTLY_PAID: {D: NO, C: NO, S: NO, PT: NO, PD: NO, X: NO, PE: PT},
+    Action.REJECT_MAILED:     {D: NO, C: NO, S: NO, PT: NO, PD: NO, X: NO, PE: S},
+    Action.REJECT_NOT_MAILED: {D: NO, C: NO, S: NO, PT: NO, PD: NO, X: NO, PE: C},
+    # Ours: the API's documents know neither refunds nor reversals.
+    Action.REFUND:            {D: NO, C: NO, S: NO, PT: PT, PD: PD, X: NO, PE: PE},
+    Action.TAKE_BACK_PART:    {D: NO, C: NO, S: NO, PT: PT, PD: PT, X: NO, PE: PE},
+    Action.TAKE_BACK_ALL_MAILED: {D: NO, C: NO, S: NO, PT: S, PD: S, X: NO, PE: PE},
+    Action.TAKE_BACK_ALL_NOT_MAILED: {D: NO, C: NO, S: NO, PT: C, PD: C, X: NO, PE: PE},
 }  # fmt: skip
 
 DOINGS: dict[Action, Callable[[Invoice], Invoice]] = {
@@ -32,10 +48,77 @@ DOINGS: dict[Action, Callable[[Invoice], Invoice]] = {
     Action.SEND_BY_MAIL: lambda invoice: invoice.send(NOON, TOKEN),
     Action.SEND_WITHOUT_MAIL: lambda invoice: _without_mail(invoice).send(NOON, TOKEN),
     Action.PUBLISH: lambda invoice: invoice.publish(NOON, TOKEN),
+    Action.REMIND: lambda invoice: invoice.remind(NOON),
     Action.CANCEL: lambda invoice: invoice.cancel(NOON),
     Action.PAY_IN_FULL: lambda invoice: invoice.receive(a_payment(str(invoice.balance or 1)), NOON),
     Action.PAY_IN_PART: lambda invoice: invoice.receive(a_payment("0.01"), NOON),
+    Action.HOLD: lambda invoice: _reserved(invoice).hold("held", "TR-2", NOON),
+    Action.ACCEPT_IN_FULL: lambda invoice: invoice.receive(a_payment(str(invoice.balance or 1)), NOON, _held(invoice)),
+    Action.ACCEPT_IN_PART: lambda invoice: invoice.receive(a_payment("0.01"), NOON, _held(invoice)),
+    Action.DECIDE_ONE_OF_SEVERAL: lambda invoice: _held_twice(invoice).reject("held", "TR-HELD", NOON),
+    Action.REJECT_PARTLY_PAID: lambda invoice: _paid_in_part(_reviewed(invoice)).reject("held", "TR-HELD", NOON),
+    Action.REJECT_MAILED: lambda invoice: _reviewed(invoice).reject("held", "TR-HELD", NOON),
+    Action.REJECT_NOT_MAILED: lambda invoice: _never_mailed(_reviewed(invoice)).reject("held", "TR-HELD", NOON),
+    Action.REFUND: lambda invoice: _paid_in_part(invoice).refund("TR-1", Decimal("0.01"), NOON),
+    Action.TAKE_BACK_PART: lambda invoice: _paid_in_part(invoice).take_back("TR-1", Decimal("0.01"), NOON),
+    Action.TAKE_BACK_ALL_MAILED: lambda invoice: _all_taken_back(invoice),  # noqa: PLW0108 - it stands below
+    Action.TAKE_BACK_ALL_NOT_MAILED: lambda invoice: _all_taken_back(_never_mailed(invoice)),
 }
+
+
+def _reserved(invoice: Invoice) -> Invoice:
+    if invoice.status in (D, PD, X):
+        return invoice.reserve("held", Decimal(1), Hold.IN_FLIGHT)
+    if invoice.status is PE:
+        _refuse(Action.HOLD, PE)
+    return invoice.reserve("held", invoice.balance, Hold.IN_FLIGHT)
+
+
+def _held(invoice: Invoice) -> str:
+    """Name the attempt under review; without one there is nothing to accept."""
+    return _reviewed(invoice).reservations[0].attempt_id
+
+
+def _reviewed(invoice: Invoice) -> Invoice:
+    if invoice.status is not PE:
+        _refuse(Action.ACCEPT_IN_FULL, invoice.status)
+    return invoice
+
+
+def _held_twice(invoice: Invoice) -> Invoice:
+    _reviewed(invoice)
+    other = Reservation(attempt_id="other", amount=Decimal(1), hold=Hold.HELD)
+    (own,) = invoice.reservations
+    return replace(invoice, reservations=(replace(own, amount=own.amount - 1), other))
+
+
+def _paid_in_part(invoice: Invoice) -> Invoice:
+    """The same invoice with 10 paid, as money that came before a review would have left it."""
+    if invoice.status is not PE:
+        return invoice
+    (own,) = invoice.reservations
+    received = Event(what=What.PAYMENT_RECEIVED, at=NOON, transaction_id="TR-1", amount=Decimal(10))
+    return replace(
+        invoice,
+        paid=Decimal(10),
+        reservations=(replace(own, amount=own.amount - 10),),
+        history=(*invoice.history, received),
+    )
+
+
+def _never_mailed(invoice: Invoice) -> Invoice:
+    return replace(invoice, history=tuple(event for event in invoice.history if event.what is not What.INVOICE_SENT))
+
+
+def _all_taken_back(invoice: Invoice) -> Invoice:
+    invoice = _paid_in_part(invoice)
+    return invoice.take_back("TR-1", invoice.paid or Decimal(1), NOON)
+
+
+def _refuse(action: Action, status: Status) -> NoReturn:
+    """What is only reached through a held payment cannot be asked of an invoice without one."""
+    assert status not in TABLE[action]
+    raise ActionNotAllowed(action, status)
 
 
 def _without_mail(invoice: Invoice) -> Invoice:

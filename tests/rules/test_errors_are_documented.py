@@ -1,6 +1,7 @@
 """The pages on errors and status codes say what the code answers."""
 
 import inspect
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -11,25 +12,42 @@ from paydue.domain import errors
 from paydue.domain.errors import (
     ActionNotAllowed,
     AmountAboveBalance,
+    AmountAbovePayment,
+    AmountNotPayable,
+    AttemptNotOpen,
     DuplicateInvoiceNumber,
     Fault,
+    GatewayRefusal,
     IdempotencyKeyInUse,
     IdempotencyKeyReused,
     InvalidFields,
     InvalidImage,
+    LinkExpired,
     MerchantFieldChanged,
     MerchantFieldIndexTaken,
     MerchantFieldRefusal,
+    NoSuchAttempt,
     NoSuchInvoice,
     NoSuchMerchantField,
+    NoSuchPayment,
+    PaymentInFlight,
     StoreBusy,
     StoreUnavailable,
     TooManyMerchantFields,
+    TooManyTries,
 )
 from paydue.domain.lifecycle import Action, Status
 from paydue.domain.merchant_fields import FieldType
+from paydue.domain.webhooks import (
+    NotificationNotTaken,
+    SubscriptionAction,
+    SubscriptionActionNotAllowed,
+    SubscriptionStatus,
+    TooManySubscriptions,
+    TooManyWebhookKeys,
+)
 from paydue.usecases.define_merchant_fields import MerchantFieldTypeFixed
-from paydue.wire import error_json, merchant_fields_json
+from paydue.wire import error_json, merchant_fields_json, webhook_errors
 from paydue.wire.openapi_document import described
 from paydue.wire.strict_json import MalformedJson
 
@@ -42,6 +60,15 @@ SAMPLES: dict[type[Exception], Any] = {
     NoSuchInvoice: NoSuchInvoice("4711"),
     ActionNotAllowed: ActionNotAllowed(Action.CANCEL, Status.PAID),
     AmountAboveBalance: AmountAboveBalance(Decimal(2), Decimal(1), "USD"),
+    PaymentInFlight: PaymentInFlight(Action.CANCEL),
+    AmountNotPayable: AmountNotPayable(Decimal(1), Decimal(2), Decimal(3), "USD"),
+    LinkExpired: LinkExpired("4711"),
+    TooManyTries: TooManyTries(datetime(2026, 5, 5, 12, 15, tzinfo=UTC)),
+    NoSuchAttempt: NoSuchAttempt("a"),
+    AttemptNotOpen: AttemptNotOpen("a", "settled"),
+    NoSuchPayment: NoSuchPayment("TR-1"),
+    AmountAbovePayment: AmountAbovePayment(Decimal(2), Decimal(1), "USD"),
+    GatewayRefusal: GatewayRefusal("unavailable"),
     DuplicateInvoiceNumber: DuplicateInvoiceNumber("4711"),
     InvalidImage: InvalidImage("no picture"),
     IdempotencyKeyInUse: IdempotencyKeyInUse("k"),
@@ -115,3 +142,19 @@ def error_row(mark: str, kind: type[Exception]) -> dict[str, str]:
 
 def error_rows(mark: str) -> list[dict[str, str]]:
     return table(REFERENCE / "errors.md", mark)
+
+
+def test_the_page_on_errors_has_a_row_for_each_refusal_about_webhooks() -> None:
+    samples: dict[type[Exception], Any] = {
+        SubscriptionActionNotAllowed: SubscriptionActionNotAllowed(SubscriptionAction.TRY, SubscriptionStatus.BLOCKED),
+        TooManySubscriptions: TooManySubscriptions(20),
+        TooManyWebhookKeys: TooManyWebhookKeys(20),
+        NotificationNotTaken: NotificationNotTaken("answered 503"),
+    }
+    rows = {row["in the code"]: row for row in table(REFERENCE / "errors.md", "webhook errors")}
+
+    assert set(rows) == {kind.__name__ for kind in webhook_errors.TABLE}
+    for kind, answer in webhook_errors.TABLE.items():
+        code, status, reason, _ = answer(samples.get(kind))
+        row = rows[kind.__name__]
+        assert (row["code"], row["status"], row["reason"]) == (str(code), status, reason), kind

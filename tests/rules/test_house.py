@@ -16,9 +16,15 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LONGEST_FILE_LINES = 400
 ALLOWED_LONG_FILES: frozenset[str] = frozenset()
 
-# What only delivery/egress.py may import: there every outgoing request meets the rules about private addresses.
-HTTP_CLIENTS = {"aiohttp", "http.client", "httpx", "httpx2", "requests", "urllib.request", "urllib3"}
-EGRESS = "delivery/egress.py"
+# Who alone may import what speaks to others. Calls over HTTP all go through delivery/egress.py, where the address is
+# judged that is dialled; what it parses them with opens no connection. Mails go to the operator's own server.
+WHO_SPEAKS_WITH = {
+    **dict.fromkeys(("aiohttp", "http.client", "httpx", "httpx2", "requests", "urllib.request", "urllib3"), None),
+    "h11": "delivery/http_exchange.py",
+    "httpcore": "delivery/http_exchange.py",
+    "aiosmtplib": "delivery/smtp.py",
+    "smtplib": None,
+}
 
 # The standard library's ways to the world outside, to which the domain is deaf and blind.
 WORLD_OUTSIDE = {
@@ -61,14 +67,20 @@ def test_the_domain_knows_no_clock_no_disk_and_no_network():
     ] == []
 
 
-def test_only_the_egress_module_speaks_http_to_the_outside():
+def test_only_those_meant_for_it_speak_to_the_outside():
     assert [
         f"{named(module)} imports {imported}"
         for module in MODULES
-        if named(module) != EGRESS
         for imported in imports_of(module)
-        if any(imported == client or imported.startswith(f"{client}.") for client in HTTP_CLIENTS)
+        for client, speaker in WHO_SPEAKS_WITH.items()
+        if (imported == client or imported.startswith(f"{client}.")) and named(module) != speaker
     ] == []
+
+
+def test_only_the_egress_module_runs_exchanges_and_only_bootstrap_makes_one():
+    assert {named(module) for module in MODULES for imported in imports_of(module) if "http_exchange" in imported} == {
+        "delivery/egress.py"
+    }
 
 
 def test_secrets_are_never_compared_with_double_equals():

@@ -21,6 +21,12 @@ from running import Server
 FIELDS: Final = "/invoicing/v2/{referenceType}/merchantDefinedFields"
 NOWHERE: Final = "invoice-of-nobody"
 NO_FIELD: Final = "999999"
+NO_UUID: Final = "00000000-0000-4000-8000-000000000000"
+WEBHOOKS: Final = "/notification-subscriptions/{version}/webhooks"
+DELIVERIES: Final = "/paydue/v1/deliveries"
+KEYS: Final = "/kms/egress/v2/keys-"
+ONE: Final = "/{webhookId}"
+OLD, NEW = WEBHOOKS.replace("{version}", "v1"), WEBHOOKS.replace("{version}", "v2")
 UNAUTHENTICATED: Final = b'{"response":{"rmsg":"Authentication Failed"}}'
 
 # What differs between any two answers and tells nothing.
@@ -35,11 +41,34 @@ class Books(NamedTuple):
     third: Client
     invoices: list[str]
     definition: str
+    webhook: str
+    delivery: str
 
 
 def _definition(index: int = 1) -> dict[str, Any]:
     return {"fieldType": "Text", "label": "Reference", "merchantDefinedDataIndex": index}
 
+
+def _subscription() -> dict[str, Any]:
+    events = {"productId": "customerInvoicing", "eventTypes": ["invoicing.customer.invoice.send"]}
+    return {"name": "Books", "products": [events], "webhookUrl": "https://127.0.0.1:9/hooks"}
+
+
+def _signing_key() -> dict[str, Any]:
+    return {"clientRequestAction": "CREATE", "keyInformation": {"keyType": "sharedSecret"}}
+
+
+_REPLAY: Final = {"byDeliveryStatus": {"status": "FAILED"}}
+_BY_WEBHOOK: Final = {
+    (method, prefix + ONE + path): body
+    for prefix in (OLD, NEW)
+    for method, path, body in (
+        ("GET", "", None),
+        ("PATCH", "", {"name": "Mine now"}),
+        ("DELETE", "", None),
+        ("PUT", "/status", {"status": "INACTIVE"}),
+    )
+}
 
 # Routes with the id of something in their path, and a body that its owner would get through with.
 BY_ID: Final[dict[tuple[str, str], Any]] = {
@@ -51,6 +80,15 @@ BY_ID: Final[dict[tuple[str, str], Any]] = {
     ("POST", payments_of("{id}")): a_payment_body("1"),
     ("PUT", FIELDS + "/{id}"): _definition(2),
     ("DELETE", FIELDS + "/{id}"): None,
+    **_BY_WEBHOOK,
+    ("POST", OLD + ONE): {},
+    ("PUT", NEW + ONE): {"status": "INACTIVE"},
+    ("POST", NEW + ONE + "/replays"): _REPLAY,
+    ("POST", "/nrtf/v1/webhooks" + ONE + "/replays"): _REPLAY,
+    ("GET", "/notification-subscriptions/v1/products/{organizationId}"): None,
+    ("GET", "/notification-subscriptions/v2/products/{organizationId}"): None,
+    ("GET", DELIVERIES + "/{id}"): None,
+    ("POST", DELIVERIES + "/{id}/resend"): {},
 }
 
 
@@ -99,6 +137,42 @@ def _keeps_fields_apart(books: Books) -> None:
     assert books.owner.call("GET", target).expect(200).json == [kept]
 
 
+def _keeps_webhooks_apart(books: Books) -> None:
+    for webhooks in (OLD, NEW):
+        assert books.other.call("GET", webhooks).expect(200).json == []
+        assert books.other.call("GET", f"{webhooks}?organizationId={books.owner.account.merchant_id}").json == []
+        (listed,) = books.owner.call("GET", webhooks).expect(200).json
+        assert (listed["webhookId"], listed["status"]) == (books.webhook, "INACTIVE")
+    of_the_owner = {"organizationId": books.owner.account.merchant_id}
+    books.other.call("POST", NEW, _subscription() | of_the_owner).expect(400)
+    made = books.third.call("POST", NEW, _subscription()).expect(201).json
+    assert made["organizationId"] == books.third.account.merchant_id
+    books.third.call("DELETE", f"{NEW}/{made['webhookId']}").expect(200)
+
+
+def _keeps_keys_apart(books: Books) -> None:
+    made = books.third.call("POST", KEYS + "sym", _signing_key()).expect(201).json["keyInformation"]
+    assert made["organizationId"] == books.third.account.merchant_id
+    for call, kind in (("sym", "sharedSecret"), ("asym", "publickey")):
+        wanted = _signing_key()
+        wanted["keyInformation"] = {"keyType": kind, "organizationId": books.owner.account.merchant_id}
+        refused = books.other.call("POST", KEYS + call, wanted).expect(400)
+        assert "keyInformation.organizationId" in refused.faults
+
+
+def _shows_the_same_to_all(books: Books) -> None:
+    target = "/paydue/v1/webhook-schemas/invoicing.customer.invoice.send"
+    assert books.owner.call("GET", target).expect(200).body == books.other.call("GET", target).expect(200).body
+
+
+def _keeps_deliveries_apart(books: Books) -> None:
+    for query in ("", "?limit=100", f"?invoiceId={books.invoices[1]}", f"?after={books.delivery}"):
+        assert books.other.call("GET", DELIVERIES + query).expect(200).json["deliveries"] == []
+    assert books.delivery in [each["id"] for each in books.owner.call("GET", DELIVERIES).json["deliveries"]]
+    window = {"since": "2020-01-01T00:00:00Z", "until": "2100-01-01T00:00:00Z"}
+    assert books.other.call("POST", DELIVERIES + "/recover", window).expect(202).json == {"recovered": 0}
+
+
 # Routes whose path has no id: what proves that they keep merchants apart.
 WITHOUT_ID: Final[dict[tuple[str, str], Callable[[Books], None]]] = {
     ("GET", INVOICES): _lists_only_its_own,
@@ -107,6 +181,15 @@ WITHOUT_ID: Final[dict[tuple[str, str], Callable[[Books], None]]] = {
     ("PUT", SETTINGS): _keeps_settings_apart,
     ("GET", FIELDS): _keeps_fields_apart,
     ("POST", FIELDS): _keeps_fields_apart,
+    ("GET", OLD): _keeps_webhooks_apart,
+    ("POST", OLD): _keeps_webhooks_apart,
+    ("GET", NEW): _keeps_webhooks_apart,
+    ("POST", NEW): _keeps_webhooks_apart,
+    ("POST", KEYS + "sym"): _keeps_keys_apart,
+    ("POST", KEYS + "asym"): _keeps_keys_apart,
+    ("GET", "/paydue/v1/webhook-schemas/{eventType}"): _shows_the_same_to_all,
+    ("GET", DELIVERIES): _keeps_deliveries_apart,
+    ("POST", DELIVERIES + "/recover"): _keeps_deliveries_apart,
 }
 
 
@@ -121,7 +204,16 @@ class _NoCleaner:
 
 
 def all_routes() -> tuple[Route, ...]:
-    return api_routes(secrets=_NoSecrets(), logo_cleaner=_NoCleaner(), portal_url="http://127.0.0.1")
+    nothing: Any = None
+    return api_routes(
+        secrets=_NoSecrets(),
+        logo_cleaner=_NoCleaner(),
+        portal_url="http://127.0.0.1",
+        subscriptions_of=nothing,
+        deliveries_of=nothing,
+        rules=nothing,
+        messenger=nothing,
+    )
 
 
 ROUTES: Final = [(route.method, route.template) for route in all_routes()]
@@ -137,7 +229,9 @@ def books(demo: Server) -> Iterator[Books]:
         own = owner.create(an_invoice_body(invoiceNumber="Of-the-owner"))["id"]
         target = FIELDS.replace("{referenceType}", "Invoice")
         (definition,) = owner.call("POST", target, _definition()).expect(201).json
-        yield Books(owner, other, third, [draft, sent, paid, own], str(definition["id"]))
+        webhook = owner.call("POST", NEW, _subscription()).expect(201).json["webhookId"]
+        delivery = owner.call("GET", f"{DELIVERIES}?invoiceId={sent}").expect(200).json["deliveries"][0]["id"]
+        yield Books(owner, other, third, [draft, sent, paid, own], str(definition["id"]), webhook, delivery)
 
 
 def test_every_route_says_here_how_it_keeps_merchants_apart() -> None:
@@ -203,10 +297,19 @@ def test_nobody_becomes_another_merchant_by_naming_it(books: Books) -> None:
 def _targets(template: str, books: Books) -> list[str]:
     """Return the path for each thing the owner has, and last for one that nobody has."""
     path = template.replace("{referenceType}", "Invoice")
+    path = path.replace("{eventType}", "invoicing.customer.invoice.send")
+    for placeholder, ids in (
+        ("{webhookId}", (books.webhook, NO_UUID)),
+        ("{organizationId}", (books.owner.account.merchant_id, "nobody_at_all")),
+        (DELIVERIES + "/{id}", (books.delivery, NO_UUID)),
+    ):
+        if placeholder in path:
+            whole = placeholder.replace("{id}", "{}") if placeholder.startswith("/") else "{}"
+            return [path.replace(placeholder, whole.replace("{}", each)) for each in ids]
     if "{id}" not in path:
         return [path]
-    ids = [books.definition, NO_FIELD] if template.startswith(FIELDS) else [*books.invoices, NOWHERE]
-    return [path.replace("{id}", each) for each in ids]
+    found = [books.definition, NO_FIELD] if template.startswith(FIELDS) else [*books.invoices, NOWHERE]
+    return [path.replace("{id}", each) for each in found]
 
 
 def _assert_alike(one: Answer, other: Answer) -> None:
@@ -229,4 +332,5 @@ def _without_time(document: Any) -> Any:
 def _everything_of(client: Client, books: Books) -> Any:
     invoices = [_without_time(client.get(number)) for number in books.invoices]
     fields = client.call("GET", FIELDS.replace("{referenceType}", "Invoice")).expect(200).json
-    return invoices, fields, client.list()["totalInvoices"]
+    webhook = client.call("GET", f"{NEW}/{books.webhook}").expect(200).json
+    return invoices, fields, webhook, client.list()["totalInvoices"]

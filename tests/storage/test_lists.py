@@ -111,7 +111,7 @@ async def test_500_random_steps_agree_with_a_naive_model(
 
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = (4, 32, status_blocks.WHOLE)
-    for module in ("status_blocks", "verify", "sqlite.pages"):
+    for module in ("status_blocks", "verify", "sqlite.pages", "postgres.pages"):
         for name, value in (("SMALL", sizes[0]), ("LARGE", sizes[1]), ("SIZES", sizes), ("_FEW", 3)):
             monkeypatch.setattr(f"paydue.storage.{module}.{name}", value, raising=False)
 

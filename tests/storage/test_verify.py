@@ -122,9 +122,10 @@ THIRD = "merchant_id = 'acme' AND serial = 3"
         ("link", "UPDATE payment_links SET merchant_id = 'zeta' WHERE serial = 1 AND merchant_id = 'acme'"),
         ("orphan", "INSERT INTO payment_links VALUES ('12345678', zeroblob(32), 'acme', 4)"),
         # Outbox
-        ("outbox", f"DELETE FROM outbox WHERE {FIRST} AND position = 1 AND channel = 'webhook'"),
-        ("outbox", f"UPDATE outbox SET channel = 'mail' WHERE {FIRST} AND position = 2"),
-        ("outbox", f"UPDATE outbox SET position = 9 WHERE {FIRST} AND position = 1 AND channel = 'mail'"),
+        ("outbox", f"DELETE FROM outbox WHERE {FIRST} AND position = 1"),
+        ("outbox", f"UPDATE outbox SET channel = 'webhook' WHERE {FIRST} AND position = 2"),
+        ("outbox", "DELETE FROM outbox WHERE merchant_id = 'acme' AND serial = 2 AND position = 2"),
+        ("outbox", f"UPDATE outbox SET position = 9 WHERE {FIRST} AND position = 1"),
         # Rows that belong to nothing
         ("orphan", "UPDATE events SET serial = 9999 WHERE merchant_id = 'acme' AND serial = 4"),
         ("orphan", "UPDATE events SET merchant_id = 'nobody' WHERE merchant_id = 'acme' AND serial = 4"),

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from builders import NOON
 from paydue.domain.errors import InvalidImage, StoreBusy
 from paydue.domain.settings import Label, Logo, LogoFormat, ProductType, Settings, SettingsChange
 from paydue.usecases.change_settings import change_settings
@@ -43,7 +44,7 @@ class Overtaken:
 
 
 async def change(store: MerchantStore, wanted: SettingsChange) -> tuple[Settings, bytes | None]:
-    return await change_settings(store, INVOICING, wanted, cleaner=Cleaner())
+    return await change_settings(store, INVOICING, wanted, cleaner=Cleaner(), at=NOON)
 
 
 async def test_what_is_changed_is_kept_and_the_rest_stays(store):

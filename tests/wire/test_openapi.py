@@ -61,6 +61,31 @@ OPERATIONS = {
     "putMerchantDefinedFieldsDefinitions": "PUT /invoicing/v2/{referenceType}/merchantDefinedFields/{id}",
     "deleteMerchantDefinedFieldsDefinitions": "DELETE /invoicing/v2/{referenceType}/merchantDefinedFields/{id}",
     "recordPayment": "POST /paydue/v1/invoices/{id}/payments",
+    "findProductsToSubscribeOld": "GET /notification-subscriptions/v1/products/{organizationId}",
+    "getWebhooksOld": "GET /notification-subscriptions/v1/webhooks",
+    "createWebhookOld": "POST /notification-subscriptions/v1/webhooks",
+    "getWebhookOld": "GET /notification-subscriptions/v1/webhooks/{webhookId}",
+    "testWebhook": "POST /notification-subscriptions/v1/webhooks/{webhookId}",
+    "updateWebhookOld": "PATCH /notification-subscriptions/v1/webhooks/{webhookId}",
+    "deleteWebhookOld": "DELETE /notification-subscriptions/v1/webhooks/{webhookId}",
+    "updateWebhookStatusOld": "PUT /notification-subscriptions/v1/webhooks/{webhookId}/status",
+    "findProductsToSubscribe": "GET /notification-subscriptions/v2/products/{organizationId}",
+    "getWebhooks": "GET /notification-subscriptions/v2/webhooks",
+    "createWebhook": "POST /notification-subscriptions/v2/webhooks",
+    "getWebhook": "GET /notification-subscriptions/v2/webhooks/{webhookId}",
+    "switchWebhook": "PUT /notification-subscriptions/v2/webhooks/{webhookId}",
+    "updateWebhook": "PATCH /notification-subscriptions/v2/webhooks/{webhookId}",
+    "deleteWebhook": "DELETE /notification-subscriptions/v2/webhooks/{webhookId}",
+    "updateWebhookStatus": "PUT /notification-subscriptions/v2/webhooks/{webhookId}/status",
+    "replayWebhookOld": "POST /nrtf/v1/webhooks/{webhookId}/replays",
+    "replayWebhook": "POST /notification-subscriptions/v2/webhooks/{webhookId}/replays",
+    "getWebhookSchema": "GET /paydue/v1/webhook-schemas/{eventType}",
+    "saveSymEgressKey": "POST /kms/egress/v2/keys-sym",
+    "saveAsymEgressKey": "POST /kms/egress/v2/keys-asym",
+    "listDeliveries": "GET /paydue/v1/deliveries",
+    "getDelivery": "GET /paydue/v1/deliveries/{id}",
+    "resendDelivery": "POST /paydue/v1/deliveries/{id}/resend",
+    "recoverDeliveries": "POST /paydue/v1/deliveries/recover",
     "openPaymentPage": "GET /ebc2/invoicing/payInvoice/{token}",
     "getLiveness": "GET /health/live",
     "getReadiness": "GET /health/ready",
@@ -127,7 +152,15 @@ def test_the_operations_are_those_of_the_api_and_ours():
 
 def test_every_route_of_the_api_is_described_and_no_other():
     nothing: Any = None
-    routes = api_routes(secrets=nothing, logo_cleaner=nothing, portal_url=PORTAL)
+    routes = api_routes(
+        secrets=nothing,
+        logo_cleaner=nothing,
+        portal_url=PORTAL,
+        subscriptions_of=nothing,
+        deliveries_of=nothing,
+        rules=nothing,
+        messenger=nothing,
+    )
 
     assert {(route.method.lower(), route.template) for route in routes} == {
         (method, path) for method, path, _ in SIGNED

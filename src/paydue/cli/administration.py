@@ -32,7 +32,8 @@ def init_data(*, as_json: bool, config_file: Path | None, **options: Any) -> Non
 def migrate_data(*, as_json: bool, config_file: Path | None, **options: Any) -> None:
     """Apply what migrations are missing, telling of each before it begins."""
     config = read_config(config_file, **options)
-    if not bootstrap.database_path(config).exists():
+    path = bootstrap.database_path(config)
+    if path is not None and not path.exists():
         fail(f"there is no database in {config.data}: run `paydue init --data {config.data}` first")
     applied = run(bootstrap.migrate_store(config, say))
     if as_json:

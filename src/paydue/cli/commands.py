@@ -10,16 +10,10 @@ from typing import Any
 
 import click
 
-from paydue.cli.options import data_options, json_option
+from paydue.cli import delivery_commands
+from paydue.cli.options import Commands, data_options, json_option
 
 _PATH = click.Path(path_type=Path)
-
-
-class _Commands(click.Group):
-    """A group whose commands are listed in the order in which one needs them."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)
 
 
 def _print_version(context: click.Context, _: click.Parameter, is_asked: bool) -> None:
@@ -39,7 +33,7 @@ def main() -> None:
     program(prog_name="paydue")
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show it.")
 def program() -> None:
     """
@@ -142,7 +136,7 @@ def migrate(**options: Any) -> None:
     migrate_data(**options)
 
 
-@program.group(cls=_Commands)
+@program.group(cls=Commands)
 def merchant() -> None:
     """The tenants of this installation: whoever writes invoices."""
 
@@ -190,7 +184,7 @@ def merchant_list(**options: Any) -> None:
     list_merchants(**options)
 
 
-@program.group(cls=_Commands)
+@program.group(cls=Commands)
 def key() -> None:
     """The keys that merchants' programs sign their calls with."""
 
@@ -252,7 +246,7 @@ def key_revoke(**options: Any) -> None:
     revoke_key(**options)
 
 
-@program.group(cls=_Commands)
+@program.group(cls=Commands)
 def tls() -> None:
     """Certificates for https on your own network."""
 
@@ -295,3 +289,12 @@ def verify(**options: Any) -> None:
     from paydue.cli.verification import verify_data  # noqa: PLC0415
 
     verify_data(**options)
+
+
+for command in (
+    delivery_commands.worker,
+    delivery_commands.deliveries,
+    delivery_commands.webhook,
+    delivery_commands.mail,
+):
+    program.add_command(command)

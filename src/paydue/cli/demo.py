@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import uvloop
 
 from paydue import bootstrap
@@ -53,8 +54,13 @@ async def _serve(config: Config, ready_file: Path | None) -> None:
     secure = Listener(bound=bind(_HOST, tls_port), certificate=files.certificate, key=files.key)
     api_url, tls_host = f"http://{_HOST}:{plain.port}", f"localhost:{secure.port}"
     service = await bootstrap.open_service(
-        config, portal_url=config.public_url or api_url, tls_host=tls_host, is_demo=True
+        msgspec.structs.replace(config, mailbox_dir=config.mailbox_dir or files.mailbox),
+        portal_url=config.public_url or api_url,
+        tls_host=tls_host,
+        is_demo=True,
+        with_worker=True,
     )
+    assert service.post_office is not None
     try:
         await put_into(service.store, account, now)
         facts = _facts(account, files, config, api_url, f"https://{tls_host}")
@@ -66,7 +72,8 @@ async def _serve(config: Config, ready_file: Path | None) -> None:
             warming.append(asyncio.ensure_future(service.site.warm_up()))
 
         warming: list[asyncio.Future[None]] = []
-        await serve_until_stopped(service.app, (plain, secure), ready)
+        async with service.post_office.at_work():
+            await serve_until_stopped(service.app, (plain, secure), ready, service.post_office.stop)
     finally:
         await service.close()
 

@@ -20,6 +20,13 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+class Commands(click.Group):
+    """A group whose commands are listed in the order in which one needs them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
 def default_data(kind: str) -> Path:
     """Return where data lie when nobody says: a folder of its own for the demo, so that it never meets real books."""
     home = os.environ.get("XDG_DATA_HOME") or Path("~/.local/share").expanduser()

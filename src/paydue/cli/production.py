@@ -39,9 +39,13 @@ async def _serve(config: Config, ready_file: Path | None, *, with_worker: bool) 
     listeners = _listeners(config)
     urls = [_url(config, listener) for listener in listeners]
     portal_url = config.public_url or urls[-1]
-    service = await bootstrap.open_service(config, portal_url=portal_url, tls_host=urlsplit(portal_url).netloc)
+    service = await bootstrap.open_service(
+        config, portal_url=portal_url, tls_host=urlsplit(portal_url).netloc, with_worker=with_worker
+    )
     try:
-        _warn(config, with_worker=with_worker)
+        _warn(config)
+        if with_worker:
+            warn_of_mail(config)
 
         def ready() -> None:
             _log.info("serving", extra={"urls": urls, "data": str(config.data)})
@@ -51,7 +55,11 @@ async def _serve(config: Config, ready_file: Path | None, *, with_worker: bool) 
             warming.append(asyncio.ensure_future(service.site.warm_up()))
 
         warming: list[asyncio.Future[None]] = []
-        await serve_until_stopped(service.app, listeners, ready)
+        if service.post_office is None:
+            await serve_until_stopped(service.app, listeners, ready)
+        else:
+            async with service.post_office.at_work():
+                await serve_until_stopped(service.app, listeners, ready, service.post_office.stop)
     finally:
         await service.close()
 
@@ -86,10 +94,14 @@ def _url(config: Config, listener: Listener) -> str:
     return f"{scheme}://{host}:{listener.port}"
 
 
-def _warn(config: Config, *, with_worker: bool) -> None:
+def warn_of_mail(config: Config) -> None:
+    """Say what an operator may not expect of the worker."""
+    if config.mailbox_dir is None and config.smtp_host is None:
+        _log.warning("no_mail_server", extra={"effect": "mails wait in the outbox", "set": "smtp_host"})
+
+
+def _warn(config: Config) -> None:
     """Say what an operator may not expect."""
-    if with_worker:
-        _log.warning("no_worker_in_this_release", extra={"effect": "mails and webhooks wait in the outbox"})
     if config.accept_jwt_v1:
         _log.warning(
             "jwt_v1_accepted", extra={"effect": "captured version 1 tokens can be used again until they are stale"}

@@ -71,12 +71,16 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 async def serve_until_stopped(
-    app: Callable[..., Awaitable[None]], listeners: Sequence[Listener], on_ready: Callable[[], None]
+    app: Callable[..., Awaitable[None]],
+    listeners: Sequence[Listener],
+    on_ready: Callable[[], None],
+    on_stop: Callable[[], None] = lambda: None,
 ) -> None:
     """
     Answer on all listeners until SIGTERM or SIGINT, then finish what was accepted, and return.
 
-    `on_ready` is called once, when a connection to any of them will be answered. A second SIGINT gives up what is
+    `on_ready` is called once, when a connection to any of them will be answered, `on_stop` as soon as the end is
+    asked for. A second SIGINT gives up what is
     still running. Raises CannotListen when a certificate cannot be used.
     """
     servers = [_Server(_uvicorn_config(app, listener)) for listener in listeners]
@@ -86,6 +90,7 @@ async def serve_until_stopped(
         for server in servers:
             server.force_exit = server.should_exit and signal_number == signal.SIGINT
             server.should_exit = True
+        on_stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop, number)

@@ -6,6 +6,16 @@ Every way a rule says no.
       NoSuchInvoice             the merchant has no invoice of that number
       ActionNotAllowed          the invoice's status does not allow it
       AmountAboveBalance        more money than is due
+      PaymentRefusal            what a payer, or whoever looks after payments, cannot have
+        PaymentInFlight         somebody is paying: what would change the amounts has to wait
+        AmountNotPayable        outside of what may be paid now
+        LinkExpired             the payment link has ended
+        TooManyTries            too many declined tries: this link pauses
+        NoSuchAttempt           the invoice has no attempt of that id
+        AttemptNotOpen          the attempt has gone further than that, or ended
+        NoSuchPayment           the invoice has no payment of that transaction
+        AmountAbovePayment      more than is left of a payment to give or take back
+        GatewayRefusal          the gateway cannot do that, or cannot be asked now
       DuplicateInvoiceNumber    the merchant has used that number
       InvalidImage              a logo that is no usable picture
       MerchantFieldRefusal      merchant-defined field definitions
@@ -22,6 +32,7 @@ Every way a rule says no.
 Errors carry data, not sentences for the wire: `wire/error_json.py` and the pages turn them into words.
 """
 
+from datetime import datetime
 from decimal import Decimal
 
 import msgspec
@@ -65,6 +76,72 @@ class AmountAboveBalance(Refusal):
         self.amount = amount
         self.balance = balance
         self.currency = currency
+
+
+class PaymentRefusal(Refusal):
+    """Something about paying that cannot be had. Nothing was charged by it, and nothing has changed."""
+
+
+class PaymentInFlight(PaymentRefusal):
+    def __init__(self, action: Action) -> None:
+        super().__init__(f"{action} while a payment is under way")
+        self.action = action
+
+
+class AmountNotPayable(PaymentRefusal):
+    def __init__(self, amount: Decimal, least: Decimal, most: Decimal, currency: str) -> None:
+        super().__init__(f"{amount}, not from {least} to {most} {currency}")
+        self.amount = amount
+        self.least = least
+        self.most = most
+        self.currency = currency
+
+
+class LinkExpired(PaymentRefusal):
+    def __init__(self, number: str) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+class TooManyTries(PaymentRefusal):
+    def __init__(self, until: datetime) -> None:
+        super().__init__(f"until {until.isoformat()}")
+        self.until = until
+
+
+class NoSuchAttempt(PaymentRefusal):
+    def __init__(self, attempt_id: str) -> None:
+        super().__init__(attempt_id)
+        self.attempt_id = attempt_id
+
+
+class AttemptNotOpen(PaymentRefusal):
+    def __init__(self, attempt_id: str, state: str) -> None:
+        super().__init__(f"{attempt_id} is {state}")
+        self.attempt_id = attempt_id
+        self.state = state
+
+
+class NoSuchPayment(PaymentRefusal):
+    def __init__(self, transaction_id: str) -> None:
+        super().__init__(transaction_id)
+        self.transaction_id = transaction_id
+
+
+class AmountAbovePayment(PaymentRefusal):
+    def __init__(self, amount: Decimal, left: Decimal, currency: str) -> None:
+        super().__init__(f"{amount} of {left} {currency}")
+        self.amount = amount
+        self.left = left
+        self.currency = currency
+
+
+class GatewayRefusal(PaymentRefusal):
+    """Said by the gateway, or known of it: `reason` is one of the words of `usecases/gateway_ports.py`."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class DuplicateInvoiceNumber(Refusal):

@@ -20,9 +20,12 @@ class What(StrEnum):
     INVOICE_CANCELED = "CANCEL"
     PAYMENT_HELD = "PENDING"
     PAYMENT_REJECTED = "REJECTED"
+    # The API has no words for these two; `wire/` writes the one it keeps for what it does not name.
+    PAYMENT_REFUNDED = "REFUND"
+    PAYMENT_REVERSED = "REVERSAL"
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Something that happened to an invoice. Payments carry their transaction and amount."""
 
     what: What

@@ -24,12 +24,26 @@ class Action(StrEnum):
     SEND_BY_MAIL = "send by mail"
     SEND_WITHOUT_MAIL = "send without mail"
     PUBLISH = "publish"
+    REMIND = "remind"
     CANCEL = "cancel"
     PAY_IN_FULL = "pay in full"
     PAY_IN_PART = "pay in part"
+    HOLD = "hold"
+    ACCEPT_IN_FULL = "accept in full"
+    ACCEPT_IN_PART = "accept in part"
+    DECIDE_ONE_OF_SEVERAL = "decide one of several"
+    REJECT_PARTLY_PAID = "reject, partly paid"
+    REJECT_MAILED = "reject, mailed"
+    REJECT_NOT_MAILED = "reject, not mailed"
+    REFUND = "refund"
+    TAKE_BACK_PART = "take back a part"
+    TAKE_BACK_ALL_MAILED = "take back all, mailed"
+    TAKE_BACK_ALL_NOT_MAILED = "take back all, not mailed"
 
 
 _OPEN: Final = (Status.CREATED, Status.SENT, Status.PARTIAL)
+_WITH_MONEY: Final = (Status.PARTIAL, Status.PAID)
+_REVIEW_GOES_ON: Final = {Status.PENDING: Status.PENDING}
 
 # What is not in the table is refused.
 TABLE: Final[Mapping[Action, Mapping[Status, Status]]] = {
@@ -47,9 +61,24 @@ TABLE: Final[Mapping[Action, Mapping[Status, Status]]] = {
         Status.PARTIAL: Status.PARTIAL,
     },
     Action.PUBLISH: {Status.DRAFT: Status.CREATED},
+    Action.REMIND: {status: status for status in (Status.SENT, Status.PARTIAL)},
     Action.CANCEL: dict.fromkeys((Status.DRAFT, Status.CREATED, Status.SENT), Status.CANCELED),
     Action.PAY_IN_FULL: dict.fromkeys(_OPEN, Status.PAID),
     Action.PAY_IN_PART: dict.fromkeys(_OPEN, Status.PARTIAL),
+    # A payment is held for review. What was paid or held beside it is decided without ending the review.
+    Action.HOLD: dict.fromkeys(_OPEN, Status.PENDING),
+    Action.ACCEPT_IN_FULL: {Status.PENDING: Status.PAID},
+    Action.ACCEPT_IN_PART: {Status.PENDING: Status.PARTIAL},
+    Action.DECIDE_ONE_OF_SEVERAL: _REVIEW_GOES_ON,
+    # Back to the status before, which money and mails tell.
+    Action.REJECT_PARTLY_PAID: {Status.PENDING: Status.PARTIAL},
+    Action.REJECT_MAILED: {Status.PENDING: Status.SENT},
+    Action.REJECT_NOT_MAILED: {Status.PENDING: Status.CREATED},
+    # A refund gives money back for a debt that stays settled; taken back, money is due again.
+    Action.REFUND: {status: status for status in (*_WITH_MONEY, Status.PENDING)},
+    Action.TAKE_BACK_PART: {**dict.fromkeys(_WITH_MONEY, Status.PARTIAL), **_REVIEW_GOES_ON},
+    Action.TAKE_BACK_ALL_MAILED: {**dict.fromkeys(_WITH_MONEY, Status.SENT), **_REVIEW_GOES_ON},
+    Action.TAKE_BACK_ALL_NOT_MAILED: {**dict.fromkeys(_WITH_MONEY, Status.CREATED), **_REVIEW_GOES_ON},
 }
 
 # A draft has no link even for its owner; a canceled invoice has lost it; while a payment is under review it is hidden.

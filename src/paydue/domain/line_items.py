@@ -10,7 +10,7 @@ MAXIMUM_LINE_ITEMS = 30
 MAXIMUM_QUANTITY = 999_999_999
 
 
-class LineItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class LineItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """
     One billed line. Amounts are in the invoice's currency, percent and rate are plain numbers (8.25 is 8.25 %).
 

@@ -19,7 +19,7 @@ class FieldType(StrEnum):
     SELECT = "Select"
 
 
-class FieldDefinition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class FieldDefinition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """
     One field of a merchant's checkout page.
 
@@ -41,7 +41,7 @@ class FieldDefinition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     changed_at: datetime | None = None
 
 
-class FieldValue(msgspec.Struct, frozen=True, kw_only=True):
+class FieldValue(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A value, with its definition as it stood when the value was given: later changes do not reach it."""
 
     definition: FieldDefinition

@@ -36,6 +36,11 @@ def exponent(currency: str) -> int:
     return _EXPONENTS.get(currency, 2)
 
 
+def smallest_unit(currency: str) -> Decimal:
+    """Return the least amount there is in `currency`: 0.01, 1 or 0.001."""
+    return _QUANTA[currency]
+
+
 def read_digits(digits: str, currency: str) -> Decimal:
     """
     Return the amount that plain `digits` (at most one point, nothing else) say, cut to the currency's decimals.

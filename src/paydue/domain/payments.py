@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 
 
-class Payment(msgspec.Struct, frozen=True, kw_only=True):
+class Payment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """
     Money that has arrived, in the invoice's currency.
 

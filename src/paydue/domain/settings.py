@@ -1,8 +1,9 @@
 """A merchant's invoice settings: what is shown, said and asked for on every invoice, per product type."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from enum import StrEnum
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -72,13 +73,18 @@ class SettingsChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One merchant's settings for one product. `version` is 0 until they have been saved once."""
+    """
+    One merchant's settings for one product. `version` is 0 until they have been saved once.
+
+    `reminders_since` is when reminders were last switched on: none is sent for a time before.
+    """
 
     version: int = 0
     logo_format: LogoFormat | None = None
     merchant_display_name: str | None = None
     custom_email_message: str | None = None
     sends_reminders: bool = False
+    reminders_since: datetime | None = None
     font_color: str = "#000000"
     background_color: str = "#ffffff"
     delivery_language: str = "en-US"
@@ -95,15 +101,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     redirect_rejected: str | None = None
     redirect_pending: str | None = None
 
-    def after(self, change: SettingsChange, logo: Logo | None = None) -> Self:
+    def after(self, change: SettingsChange, logo: Logo | None = None, at: datetime | None = None) -> Self:
         """
-        Return the settings as `change` wants them; `logo` is its picture made harmless.
+        Return the settings as `change` wants them at that time; `logo` is its picture made harmless.
 
         The version stays: the store gives the next one.
         """
-        values = {name: _DEFAULTS[name] if value is None else value for name, value in change.values.items()}
+        values: dict[str, Any] = {
+            name: _DEFAULTS[name] if value is None else value for name, value in change.values.items()
+        }
         if change.logo is not UNSET:
             values["logo_format"] = logo.format if logo is not None else None
+        if values.get("sends_reminders") and not self.sends_reminders:
+            values["reminders_since"] = at
         return replace(self, labels=merged(self.labels, change.labels), **values)
 
     def display_name(self, merchant_name: str) -> str:

@@ -20,7 +20,7 @@ class DeliveryMode(StrEnum):
     NONE = "None"
 
 
-class Customer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Customer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The billed party. At least one field is set; a customer without any is no customer (None)."""
 
     name: str | None = None
@@ -29,26 +29,26 @@ class Customer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     company_name: str | None = None
 
 
-class Tax(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Tax(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     type: str | None = None
     amount: Decimal | None = None
     rate: Decimal | None = None
 
 
-class Freight(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Freight(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     amount: Decimal | None = None
     is_taxable: bool | None = None
     tax_rate: Decimal | None = None
 
 
-class Partner(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Partner(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Who built the integration. Kept for reports, never shown in an answer."""
 
     developer_id: str | None = None
     solution_id: str | None = None
 
 
-class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """
     The merchant's part of an invoice.
 

@@ -53,7 +53,15 @@ class Ledger(Protocol):
         ...
 
     async def messages(self, merchant_id: str, first: int, last: int) -> Sequence[Row]:
-        """Return serial, position, channel of outbox rows, in order."""
+        """Return serial, position, part, channel, topic, recipient, state, lease of outbox rows, in order."""
+        ...
+
+    async def reminders(self, merchant_id: str, first: int, last: int) -> Sequence[Row]:
+        """Return serial, kind, due date."""
+        ...
+
+    async def webhook_ids(self, merchant_id: str) -> Sequence[str]:
+        """Return the ids of all subscriptions there ever were."""
         ...
 
     async def link(self, token_start: str, token_digest: bytes) -> Row | None:
@@ -72,10 +80,22 @@ class Ledger(Protocol):
         """Return merchant id, number and how often it is there, for numbers that are there more than once."""
         ...
 
+    async def repeated_messages(self) -> Sequence[Row]:
+        """Return merchant id, message id and how often it is there, for ids that are there more than once."""
+        ...
+
     async def has_number(self, merchant_id: str, number: str) -> bool: ...
 
     async def keys(self) -> Sequence[Row]:
         """Return `KEY_COLUMNS` of all access keys."""
+        ...
+
+    async def subscriptions(self) -> Sequence[Row]:
+        """Return merchant id, `SUBSCRIPTION_COLUMNS`, webhook id, status of all subscriptions there ever were."""
+        ...
+
+    async def webhook_keys(self) -> Sequence[Row]:
+        """Return `WEBHOOK_KEY_COLUMNS` of all webhook keys."""
         ...
 
     async def strays(self) -> Sequence[Row]:

@@ -9,6 +9,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
@@ -18,13 +19,12 @@ from paydue.domain.events import Event, What
 from paydue.domain.invoice import Invoice
 from paydue.domain.lifecycle import Status
 from paydue.domain.money import ZERO
-from paydue.storage import rows
+from paydue.storage import rows, verify_delivery
 from paydue.storage.ledger import Ledger, MerchantCounters
 from paydue.storage.rows import INVOICE_COLUMNS, READ_COLUMNS, Row
 from paydue.storage.status_blocks import SIZES, SMALL, WHOLE
 from paydue.storage.vault import Vault
-from paydue.usecases.announcements import ANNOUNCEMENTS
-from paydue.usecases.ports import Channel, Finding
+from paydue.usecases.ports import Finding
 
 # The status that an event leaves behind. Those not named here leave what was, or may.
 _LEAVES: Final[Mapping[What, frozenset[Status]]] = {
@@ -36,7 +36,6 @@ _LEAVES: Final[Mapping[What, frozenset[Status]]] = {
     What.INVOICE_CANCELED: frozenset({Status.CANCELED}),
     What.PAYMENT_HELD: frozenset({Status.PENDING}),
 }
-_ANNOUNCED: Final = frozenset(what for what, _ in ANNOUNCEMENTS)
 _COLUMN: Final = {name: position for position, name in enumerate(INVOICE_COLUMNS)}
 _READ: Final = tuple(_COLUMN[name] for name in READ_COLUMNS)
 # What the columns repeat of the document. The ciphertext differs at each writing.
@@ -58,6 +57,8 @@ async def findings(ledger: Ledger, vault: Vault) -> AsyncIterator[Finding]:
             rows.read_key(row, vault)
         except (BrokenFact, ValueError) as error:
             yield Finding("key", f"{row[1]}, key {row[0]}", str(error))
+    async for finding in verify_delivery.findings(ledger, vault):
+        yield finding
     totals = await ledger.totals()
     for name in totals.__struct_fields__:
         if getattr(totals, name) != seen[name]:
@@ -76,9 +77,11 @@ class _MerchantCheck:
         self._merchant_id = counters.merchant_id
         self._seen = seen
         self._counts: dict[int, Counter[str]] = {size: Counter() for size in SIZES}
+        self._webhook_ids: frozenset[str] = frozenset()
 
     async def findings(self) -> AsyncIterator[Finding]:
         counters = self._counters
+        self._webhook_ids = frozenset(await self._ledger.webhook_ids(self._merchant_id))
         last = max(counters.last_serial, counters.highest_serial)
         for block in range(last // SMALL + 1):
             async for finding in self._block(block):
@@ -103,6 +106,7 @@ class _MerchantCheck:
         events = _by_serial(await self._ledger.events(*stretch))
         payments = _by_serial(await self._ledger.payments(*stretch))
         messages = _by_serial(await self._ledger.messages(*stretch))
+        reminders = _by_serial(await self._ledger.reminders(*stretch))
         expected_serial = max(stretch[1], 1)
         for found_by, *row in await self._ledger.invoices(*stretch):
             if found_by != expected_serial:
@@ -129,8 +133,11 @@ class _MerchantCheck:
             except (ValueError, ArithmeticError, KeyError, msgspec.MsgspecError) as error:
                 yield Finding("document", place, f"cannot be read: {error!r}")
             else:
-                own = (own_events, own_payments, own_messages)
-                for rule, what in _agreement(self._merchant_id, columns, invoice, *own):
+                reminded = len(reminders.get(found_by, ()))
+                for rule, what in chain(
+                    _agreement(self._merchant_id, columns, invoice, own_events, own_payments),
+                    verify_delivery.disagreements(invoice, own_messages, reminded, self._webhook_ids),
+                ):
                     yield Finding(rule, place, what)
                 for what in await self._link(invoice):
                     yield Finding("link", place, what)
@@ -196,7 +203,6 @@ def _agreement(
     invoice: Invoice,
     events: Sequence[Row],
     payments: Sequence[Row],
-    messages: Sequence[Row],
 ) -> Iterator[tuple[str, str]]:
     """Hold an invoice and everything that repeats it or follows from it together."""
     expected = rows.repeated_columns(merchant_id, invoice)
@@ -215,13 +221,6 @@ def _agreement(
     received = [(position, event.amount) for position, event in enumerate(invoice.history) if _is_payment(event)]
     if received != [(position, Decimal(amount)) for position, amount, _ in payments]:
         yield "payment", f"{len(received)} in the history and {len(payments)} kept do not agree"
-    notified = {position for position, channel in messages if channel == Channel.WEBHOOK.value}
-    for position, event in enumerate(invoice.history):
-        if event.what in _ANNOUNCED and position not in notified:
-            yield "outbox", f"nobody is notified of event {position}, {event.what}"
-    for position, channel in messages:
-        if position >= len(invoice.history):
-            yield "outbox", f"a {channel} message belongs to event {position}, which is not there"
 
 
 def _status_by(history: Iterable[Event]) -> frozenset[Status] | None:

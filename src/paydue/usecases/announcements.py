@@ -1,11 +1,21 @@
-"""What is told to whom when something happens: one table from events to mails and webhook notifications."""
+"""
+What is told to whom when something happens: one table from events to mails and webhook notifications.
 
+Who listens is asked before the decision is kept, so that a message has its recipient from the beginning: one row in
+the outbox for each. The store answers from memory where nobody listens, and creating an invoice stays as cheap.
+"""
+
+from collections.abc import Mapping, Sequence
 from typing import Final
+
+import msgspec
 
 from paydue.domain.events import Event, What
 from paydue.domain.invoice import Invoice
 from paydue.domain.lifecycle import Status
-from paydue.usecases.ports import Channel, Message
+from paydue.domain.payments import Payment
+from paydue.domain.settings import ProductType
+from paydue.usecases.ports import Channel, MerchantStore, Message, Reminded
 
 # (event, status afterwards) -> (mail to the payer, webhook event type). None: nothing of that kind is sent.
 ANNOUNCEMENTS: Final[dict[tuple[What, Status], tuple[str | None, str]]] = {
@@ -13,34 +23,119 @@ ANNOUNCEMENTS: Final[dict[tuple[What, Status], tuple[str | None, str]]] = {
     (What.INVOICE_RESENT, Status.SENT): ("resend", "invoicing.customer.invoice.send"),
     (What.INVOICE_RESENT, Status.PARTIAL): ("partial-resend", "invoicing.customer.invoice.partial-resend"),
     (What.PAYMENT_RECEIVED, Status.PARTIAL): ("partial-payment", "invoicing.customer.invoice.partial-payment"),
+    # Another payment is under review meanwhile.
+    (What.PAYMENT_RECEIVED, Status.PENDING): ("partial-payment", "invoicing.customer.invoice.partial-payment"),
     (What.PAYMENT_RECEIVED, Status.PAID): ("paid", "invoicing.customer.invoice.paid"),
     (What.INVOICE_CANCELED, Status.CANCELED): ("cancel", "invoicing.customer.invoice.cancel"),
 }
 
+# What a reminder's mail and event are called, by its kind; the status says nothing about it.
+REMINDERS: Final[dict[str, tuple[str, str]]] = {
+    "reminder": ("reminder", "invoicing.customer.invoice.reminder"),
+    "overdue-reminder": ("overdue-reminder", "invoicing.customer.invoice.overdue-reminder"),
+}
 
-def announcements(before: Invoice | None, after: Invoice) -> tuple[Message, ...]:
+# The merchant's copy of an event, for subscriptions that ask for it.
+MERCHANT_EVENTS: Final[dict[str, str]] = {
+    "invoicing.customer.invoice.send": "invoicing.merchant.invoice.send",
+    "invoicing.customer.invoice.paid": "invoicing.merchant.invoice.paid",
+    "invoicing.customer.invoice.partial-payment": "invoicing.merchant.invoice.partial-paid",
+    "invoicing.customer.invoice.cancel": "invoicing.merchant.invoice.cancel",
+}
+
+TO_THE_MERCHANT: Final = "payment-received"
+
+
+class Audience(msgspec.Struct, frozen=True):
+    """
+    Who hears of an event besides the payer: subscriptions by the event types they want, and the merchant's address.
+
+    `merchant_email` is there when the merchant wants to be written to about payments.
+    """
+
+    subscriptions: Mapping[str, Sequence[str]] = {}
+    merchant_email: str | None = None
+
+
+_NOBODY: Final = Audience()
+
+
+async def owed(
+    store: MerchantStore,
+    before: Invoice | None,
+    after: Invoice,
+    *,
+    payment: Payment | None = None,
+    reminded: Reminded | None = None,
+) -> tuple[Message, ...]:
+    """Return the messages owed for what turned `before` into `after`, to those who listen now."""
+    event, topics = _announced(before, after, reminded)
+    if event is None or topics is None:
+        return ()
+    subscriptions = {}
+    for event_type in (topics[1], MERCHANT_EVENTS.get(topics[1])):
+        if event_type is not None and (listening := await store.webhooks_for(event_type)):
+            subscriptions[event_type] = listening
+    email = await _merchant_email(store) if event.what is What.PAYMENT_RECEIVED else None
+    return announcements(before, after, Audience(subscriptions, email), payment=payment, reminded=reminded)
+
+
+def announcements(
+    before: Invoice | None,
+    after: Invoice,
+    audience: Audience = _NOBODY,
+    *,
+    payment: Payment | None = None,
+    reminded: Reminded | None = None,
+) -> tuple[Message, ...]:
     """
     Return the messages owed for what turned `before` into `after`.
 
     A cancelation is mailed only to a payer who has been written to about this invoice before.
     """
-    known = len(before.history) if before is not None else 0
+    event, topics = _announced(before, after, reminded)
+    if event is None or topics is None:
+        return ()
+    mail, webhook = topics
+    facts = facts_of(after, event, payment)
     messages: list[Message] = []
-    for event in after.history[known:]:
-        owed = ANNOUNCEMENTS.get((event.what, after.status))
-        if owed is None:
-            continue
-        mail, webhook = owed
-        facts = _facts(after, event)
-        recipient = after.terms.email
-        wanted = event.what is not What.INVOICE_CANCELED or after.was_mailed
-        if mail is not None and recipient is not None and wanted:
-            messages.append(Message(channel=Channel.MAIL, topic=mail, recipient=recipient, facts=facts))
-        messages.append(Message(channel=Channel.WEBHOOK, topic=webhook, facts=facts))
+    recipient = after.terms.email
+    wanted = event.what is not What.INVOICE_CANCELED or after.was_mailed
+    if mail is not None and recipient is not None and wanted:
+        messages.append(Message(channel=Channel.MAIL, topic=mail, recipient=recipient, facts=facts))
+    if event.what is What.PAYMENT_RECEIVED and audience.merchant_email is not None:
+        messages.append(
+            Message(channel=Channel.MAIL, topic=TO_THE_MERCHANT, recipient=audience.merchant_email, facts=facts)
+        )
+    messages += [
+        Message(channel=Channel.WEBHOOK, topic=event_type, recipient=webhook_id, facts=facts)
+        for event_type in (webhook, MERCHANT_EVENTS.get(webhook))
+        if event_type is not None
+        for webhook_id in audience.subscriptions.get(event_type, ())
+    ]
     return tuple(messages)
 
 
-def _facts(invoice: Invoice, event: Event) -> dict[str, str]:
+def _announced(
+    before: Invoice | None, after: Invoice, reminded: Reminded | None
+) -> tuple[Event | None, tuple[str | None, str] | None]:
+    """Return what happened last, if anything did, and what is told about it. One change is one announcement."""
+    if before is not None and len(after.history) == len(before.history):
+        return None, None
+    event = after.history[-1]
+    if event.what is What.PAYER_REMINDED and reminded is not None:
+        return event, REMINDERS[reminded.kind]
+    return event, ANNOUNCEMENTS.get((event.what, after.status))
+
+
+async def _merchant_email(store: MerchantStore) -> str | None:
+    settings = await store.settings(ProductType.INVOICING)
+    if not settings.notifies_merchant:
+        return None
+    return settings.merchant_email or (await store.merchant()).email
+
+
+def facts_of(invoice: Invoice, event: Event, payment: Payment | None) -> dict[str, str]:
     terms = invoice.terms
     facts = {
         "status": invoice.status.value,
@@ -53,4 +148,6 @@ def _facts(invoice: Invoice, event: Event) -> dict[str, str]:
         facts["amount"] = str(event.amount)
     if event.transaction_id is not None:
         facts["transaction_id"] = event.transaction_id
+    if payment is not None:
+        facts["method"] = payment.method
     return facts

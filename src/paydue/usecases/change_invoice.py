@@ -6,7 +6,7 @@ from typing import NamedTuple
 from paydue.domain.errors import NoSuchInvoice, StoreBusy
 from paydue.domain.invoice import Invoice
 from paydue.domain.payments import Payment
-from paydue.usecases.announcements import announcements
+from paydue.usecases.announcements import owed
 from paydue.usecases.ports import Actor, Change, MerchantStore, Receipt, StaleVersion
 
 _TRIES = 16
@@ -45,7 +45,7 @@ async def change_invoice(
                     Change(
                         before=before,
                         after=after,
-                        messages=announcements(before, after),
+                        messages=await owed(store, before, after, payment=payment),
                         payment=payment,
                         actor=actor,
                         receipt=receipt,

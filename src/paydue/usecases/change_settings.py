@@ -1,5 +1,6 @@
 """Change a merchant's invoice settings, logo included."""
 
+from datetime import datetime
 from typing import Protocol
 
 from paydue.domain.errors import StoreBusy
@@ -20,7 +21,7 @@ class LogoCleaner(Protocol):
 
 
 async def change_settings(
-    store: MerchantStore, product: ProductType, change: SettingsChange, *, cleaner: LogoCleaner
+    store: MerchantStore, product: ProductType, change: SettingsChange, *, cleaner: LogoCleaner, at: datetime
 ) -> tuple[Settings, bytes | None]:
     """
     Keep the settings as `change` wants them and return them with their logo. Raises InvalidImage.
@@ -31,7 +32,7 @@ async def change_settings(
     logo = await cleaner.clean(change.logo) if isinstance(change.logo, bytes) else None
     for _ in range(_TRIES):
         before = await store.settings(product)
-        after = before.after(change, logo)
+        after = before.after(change, logo, at)
         try:
             await store.save_settings(product, before, after, logo.image if logo is not None else None)
         except StaleVersion:

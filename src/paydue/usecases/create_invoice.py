@@ -6,7 +6,7 @@ import msgspec
 
 from paydue.domain.invoice import Invoice
 from paydue.domain.terms import DeliveryMode, Terms
-from paydue.usecases.announcements import announcements
+from paydue.usecases.announcements import owed
 from paydue.usecases.ports import Actor, Change, MerchantStore, Receipt, Secrets
 
 
@@ -37,6 +37,5 @@ async def create_invoice(
         token = secrets.payment_token()
         by_mail = wish.terms.delivery_mode is DeliveryMode.EMAIL
         invoice = invoice.send(at, token) if by_mail else invoice.publish(at, token)
-    return await store.commit(
-        Change(before=None, after=invoice, messages=announcements(None, invoice), actor=actor, receipt=receipt)
-    )
+    messages = await owed(store, None, invoice)
+    return await store.commit(Change(before=None, after=invoice, messages=messages, actor=actor, receipt=receipt))

@@ -12,7 +12,7 @@ from typing import Protocol
 import msgspec
 
 from paydue.domain.invoice import Invoice
-from paydue.usecases.ports import Actor, Channel
+from paydue.usecases.ports import Actor, Channel, Message
 
 
 class JobState(StrEnum):
@@ -55,13 +55,18 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Try(msgspec.Struct, frozen=True, kw_only=True):
-    """One go at a job: how long it took, what was asked, what came back. Texts are cut and hold no secret."""
+    """
+    One go at a job: how long it took, what was asked, what came back. Texts are cut and hold no secret.
+
+    `trace_id` is what the receiver of a notification knows this attempt by.
+    """
 
     at: datetime
     milliseconds: int
     is_taken: bool
     outcome: str
     status: int | None = None
+    trace_id: str | None = None
     request: str = ""
     answer: str = ""
 
@@ -83,6 +88,14 @@ class Outbox(Protocol):
 
     async def settle(self, job: Job, state: JobState, due_at: datetime, tried: Try | None) -> None:
         """Log the try and put the job into `state`, due (if PENDING) at `due_at`; the lease ends."""
+        ...
+
+    async def add(self, cause: Job, message: Message, at: datetime) -> None:
+        """
+        Put a message in that is owed because of what became of `cause`, as one more of the same event.
+
+        However often it is asked for with the same cause and topic, it is put in once.
+        """
         ...
 
     async def give_back(self, jobs: Sequence[Job]) -> None:

@@ -177,6 +177,14 @@ class MerchantStore(Protocol):
         """
         ...
 
+    async def webhooks_for(self, event_type: str) -> Sequence[str]:
+        """
+        Return the ids of the subscriptions that want that event, now or when they are resumed.
+
+        Asked for on the way to many a change: answered from memory, as it was five seconds ago at most.
+        """
+        ...
+
     async def page(self, offset: int, limit: int, status: Status | None) -> Page: ...
 
     async def commit(self, change: Change) -> Invoice:

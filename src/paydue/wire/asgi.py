@@ -28,7 +28,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
-PREFIXES: Final = ("/invoicing/v2/", "/paydue/v1/")
+PREFIXES: Final = ("/invoicing/v2/", "/paydue/v1/", "/notification-subscriptions/", "/nrtf/v1/", "/kms/egress/v2/")
 
 _LARGEST_UNROUTED: Final = 64 * 1024
 _LONGEST_TARGET: Final = 8 * 1024
@@ -192,7 +192,7 @@ def _checked_route(match: Match | None, route: Route | None, scope: Scope) -> Ro
         raise GatewayRefusal(404, "Not Found")
     if route is None:
         raise GatewayRefusal(405, "Method Not Allowed", (b"allow", ", ".join(sorted(match.routes)).encode()))
-    if route.method in ("POST", "PUT"):
+    if route.method in ("POST", "PUT", "PATCH"):
         media_type = _header(scope, b"content-type")
         if media_type is not None and media_type not in _USUAL_MEDIA_TYPES and not _MEDIA_TYPE.fullmatch(media_type):
             raise GatewayRefusal(415, "Unsupported Media Type: send application/json in UTF-8")

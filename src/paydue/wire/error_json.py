@@ -8,16 +8,25 @@ import msgspec
 from paydue.domain.errors import (
     ActionNotAllowed,
     AmountAboveBalance,
+    AmountAbovePayment,
+    AmountNotPayable,
+    AttemptNotOpen,
     DuplicateInvoiceNumber,
     Fault,
+    GatewayRefusal,
     IdempotencyKeyInUse,
     IdempotencyKeyReused,
     InvalidFields,
     InvalidImage,
+    LinkExpired,
+    NoSuchAttempt,
     NoSuchInvoice,
+    NoSuchPayment,
+    PaymentInFlight,
     Refusal,
     StoreBusy,
     StoreUnavailable,
+    TooManyTries,
 )
 from paydue.domain.lifecycle import Action
 from paydue.wire.strict_json import MalformedJson
@@ -40,9 +49,14 @@ _DONE: Final = {
     Action.SEND_BY_MAIL: "sent",
     Action.SEND_WITHOUT_MAIL: "sent",
     Action.PUBLISH: "published",
+    Action.REMIND: "reminded of",
     Action.CANCEL: "canceled",
     Action.PAY_IN_FULL: "paid",
     Action.PAY_IN_PART: "paid",
+    Action.REFUND: "refunded",
+    Action.TAKE_BACK_PART: "reversed",
+    Action.TAKE_BACK_ALL_MAILED: "reversed",
+    Action.TAKE_BACK_ALL_NOT_MAILED: "reversed",
 }
 
 # status code, `status`, `reason`, message, details
@@ -62,6 +76,21 @@ def _above_balance(refusal: AmountAboveBalance) -> _Row:
     return _bad_request("VALIDATION_ERROR", "Field validation errors.", (Fault("amount", limit),))
 
 
+def _not_payable(refusal: AmountNotPayable) -> _Row:
+    limits = f"Invalid: from {refusal.least} to {refusal.most} {refusal.currency} can be paid now"
+    return _bad_request("VALIDATION_ERROR", "Field validation errors.", (Fault("amount", limits),))
+
+
+def _above_payment(refusal: AmountAbovePayment) -> _Row:
+    limit = f"Invalid: {refusal.left} {refusal.currency} of this payment are left"
+    return _bad_request("VALIDATION_ERROR", "Field validation errors.", (Fault("amount", limit),))
+
+
+def _in_flight(refusal: PaymentInFlight) -> _Row:
+    done = _DONE.get(refusal.action, "changed")
+    return _bad_request("ACTION_NOT_ALLOWED", f"While a payment is under way the invoice cannot be {done}.")
+
+
 def _not_allowed(refusal: ActionNotAllowed) -> _Row:
     done = _DONE[refusal.action]
     return _bad_request("ACTION_NOT_ALLOWED", f"An invoice in status {refusal.status.value} cannot be {done}.")
@@ -73,6 +102,20 @@ TABLE: Final[dict[type[Exception], Callable[[Any], _Row]]] = {
     NoSuchInvoice: lambda _: (404, "NOTFOUND", "NOT_FOUND", "Invoice does not exist.", None),
     ActionNotAllowed: _not_allowed,
     AmountAboveBalance: _above_balance,
+    PaymentInFlight: _in_flight,
+    AmountNotPayable: _not_payable,
+    LinkExpired: lambda _: _bad_request("ACTION_NOT_ALLOWED", "The payment link of this invoice has expired."),
+    TooManyTries: lambda refusal: (
+        429, "TOO_MANY_REQUESTS", "TOO_MANY_TRIES", f"Too many declined tries: paused until {refusal.until:%H:%M} UTC.",
+        None,
+    ),
+    NoSuchAttempt: lambda _: (404, "NOTFOUND", "NOT_FOUND", "Payment attempt does not exist.", None),
+    AttemptNotOpen: lambda refusal: _bad_request("ACTION_NOT_ALLOWED", f"The payment attempt is {refusal.state}."),
+    NoSuchPayment: lambda _: (404, "NOTFOUND", "NOT_FOUND", "Payment does not exist.", None),
+    AmountAbovePayment: _above_payment,
+    GatewayRefusal: lambda refusal: (
+        502, "SERVER_ERROR", "GATEWAY_REFUSED", f"The payment gateway did not do it: {refusal.reason}.", None
+    ),
     DuplicateInvoiceNumber: lambda refusal: _bad_request(
         "DUPLICATE_RECORD", f"An invoice with the number {refusal.number} exists already."
     ),

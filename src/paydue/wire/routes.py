@@ -1,11 +1,18 @@
 """Every operation of the API in one table: what the router is built from, and what the tests walk."""
 
+from collections.abc import Callable
+
+from paydue.domain.retry_policy import DefaultPolicy
 from paydue.usecases.change_settings import LogoCleaner
 from paydue.usecases.ports import Secrets
+from paydue.usecases.webhook_ports import Messenger, UrlRules
+from paydue.wire.delivery_routes import DeliveriesOf, DeliveryRoutes
 from paydue.wire.invoice_routes import InvoiceRoutes
+from paydue.wire.kms_routes import KmsRoutes
 from paydue.wire.merchant_field_routes import MerchantFieldRoutes
 from paydue.wire.router import Route
 from paydue.wire.settings_routes import SettingsRoutes
+from paydue.wire.webhook_routes import SubscriptionsOf, WebhookRoutes
 
 
 def api_routes(
@@ -13,16 +20,33 @@ def api_routes(
     secrets: Secrets,
     logo_cleaner: LogoCleaner,
     portal_url: str,
+    subscriptions_of: SubscriptionsOf,
+    deliveries_of: DeliveriesOf,
+    rules: UrlRules,
+    messenger: Messenger,
+    wake: Callable[[], None] = lambda: None,
+    default_policy: DefaultPolicy = DefaultPolicy.COMPATIBLE,
+    reviewed_by_person: bool = False,
     accepts_doubles: bool = False,
     allows_plain_http: bool = False,
 ) -> tuple[Route, ...]:
     """
-    Return the operations below `/invoicing/v2/` and `/paydue/v1/`.
+    Return the operations on invoices, settings, fields, webhooks and their keys, and deliveries.
 
-    `portal_url` is what payment links begin with, without a slash at the end.
+    `portal_url` is what payment links begin with, without a slash at the end. `wake` is called when messages have
+    become due out of their turn.
     """
     return (
         *InvoiceRoutes(secrets=secrets, portal_url=portal_url, accepts_doubles=accepts_doubles).routes(),
         *SettingsRoutes(cleaner=logo_cleaner, allows_plain_http=allows_plain_http).routes(),
         *MerchantFieldRoutes().routes(),
+        *WebhookRoutes(
+            subscriptions_of=subscriptions_of,
+            rules=rules,
+            messenger=messenger,
+            default_policy=default_policy,
+            reviewed_by_person=reviewed_by_person,
+        ).routes(),
+        *KmsRoutes(subscriptions_of=subscriptions_of).routes(),
+        *DeliveryRoutes(deliveries_of=deliveries_of, wake=wake).routes(),
     )

@@ -36,7 +36,7 @@ class SettingsRoutes:
     async def update(self, request: Request) -> Answer:
         product = read_product_type(parse_query(request.query))
         change = read_settings(request.document(), allows_plain_http=self._allows_plain_http)
-        settings, logo = await change_settings(request.store, product, change, cleaner=self._cleaner)
+        settings, logo = await change_settings(request.store, product, change, cleaner=self._cleaner, at=request.at)
         return await self._answer(request, settings, logo)
 
     async def _logo(self, request: Request, product: ProductType, settings: Settings) -> bytes | None:

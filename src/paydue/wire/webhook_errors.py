@@ -1,5 +1,5 @@
 """
-How refusals about webhooks and their keys are answered: the API's error object, whose rows for these stand here.
+How refusals about webhooks, keys and deliveries are answered: the API's error object, whose rows for these stand here.
 
 Apart from the invoices' table because these calls are documented apart, and only one of their errors has a body there.
 """
@@ -47,6 +47,10 @@ class NoSuchEvent(Refusal):
     """A schema was asked for of an event that is not sent."""
 
 
+class NoSuchDelivery(Refusal):
+    """The merchant has no message of that id."""
+
+
 def _not_allowed(refusal: SubscriptionActionNotAllowed) -> _Row:
     message = f"A subscription in status {refusal.status.value} cannot be {_DONE[refusal.action]}."
     return 400, "BADREQUEST", "ACTION_NOT_ALLOWED", message
@@ -55,6 +59,7 @@ def _not_allowed(refusal: SubscriptionActionNotAllowed) -> _Row:
 TABLE: Final[dict[type[Refusal], Callable[[Any], _Row]]] = {
     NoSuchOrganization: lambda _: (404, "NOTFOUND", "NOT_FOUND", "Organization does not exist."),
     NoSuchEvent: lambda _: (404, "NOTFOUND", "NOT_FOUND", "Event type does not exist."),
+    NoSuchDelivery: lambda _: (404, "NOTFOUND", "NOT_FOUND", "Delivery does not exist."),
     NoSuchSubscription: lambda _: (404, "NOTFOUND", "NOT_FOUND", "Webhook subscription does not exist."),
     SubscriptionActionNotAllowed: _not_allowed,
     TooManySubscriptions: lambda refusal: (
@@ -76,7 +81,7 @@ def with_webhook_errors(handler: _Handler) -> _Handler:
     async def answer(request: Request) -> Answer:
         try:
             return await handler(request)
-        except (WebhookRefusal, NoSuchOrganization, NoSuchEvent) as refusal:
+        except (WebhookRefusal, NoSuchOrganization, NoSuchEvent, NoSuchDelivery) as refusal:
             code, status, reason, message = TABLE[type(refusal)](refusal)
             error = ErrorBody(submit_time_utc=request.submit_time, status=status, reason=reason, message=message)
             return Answer(code, _encode(error))

@@ -160,7 +160,9 @@ def _links_template(status: Status) -> str:
 _LINKS: Final = {status: _links_template(status) for status in Status}
 _STATUS: Final = {status: status.value for status in Status}
 _DELIVERY_MODE: Final = {mode: mode.value for mode in DeliveryMode}
-_WHAT: Final = {what: what.value.encode() for what in What}
+# The API's histories name nothing that gives money back; UNKNOWN is what they keep for the unnamed.
+_UNNAMED: Final = (What.PAYMENT_REFUNDED, What.PAYMENT_REVERSED)
+_WHAT: Final = {what: b"UNKNOWN" if what in _UNNAMED else what.value.encode() for what in What}
 # The length of a time in quotes that has no fraction.
 _WHOLE_SECOND: Final = 22
 _PROCESSING: Final = {
@@ -326,7 +328,8 @@ def _event(event: Event) -> bytes:
     at = _encode(event.at)
     date = at[:24] if len(at) > _WHOLE_SECOND else at[:20] + b".000"
     written = b'{"event":"' + _WHAT[event.what] + b'","date":' + date + b'Z"'
-    if event.transaction_id is not None and event.amount is not None:
+    # A payment that is held or was rejected has both too; the documents show them for money that came in.
+    if event.what is What.PAYMENT_RECEIVED and event.transaction_id is not None and event.amount is not None:
         transaction = _Transaction(transaction_id=event.transaction_id, amount=event.amount)
         written += b',"transactionDetails":' + _encode(transaction)
     return written + b"}"

@@ -5,7 +5,7 @@ What can be refused is decided at once, so that a refusal concerns its caller al
 gathered and written together, table by table, which costs half of writing them in between.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 from msgspec.structs import replace
@@ -15,11 +15,21 @@ from paydue.domain.invoice import Invoice
 from paydue.storage import rows
 from paydue.storage.message_ids import MessageIds
 from paydue.storage.rows import INVOICE_COLUMNS, Row
+from paydue.storage.sqlite import delivery_statements
 from paydue.storage.sqlite import statements as sql
 from paydue.storage.sqlite.engine import Engine
 from paydue.storage.status_blocks import Moves
 from paydue.storage.vault import Vault
-from paydue.usecases.ports import Change, Clock, NoSuchMerchant, Receipt, ReceiptExists, StaleVersion
+from paydue.usecases.ports import (
+    AlreadyReminded,
+    Change,
+    Clock,
+    NoSuchMerchant,
+    Receipt,
+    ReceiptExists,
+    Reminded,
+    StaleVersion,
+)
 
 Value = TypeVar("Value")
 
@@ -68,8 +78,8 @@ class Batch:
         """
         Write a change and return the invoice as stored.
 
-        Raises NoSuchMerchant, ReceiptExists, DuplicateInvoiceNumber or StaleVersion with nothing of it written.
-        After any other exception the transaction has to be rolled back.
+        Raises NoSuchMerchant, ReceiptExists, AlreadyReminded, DuplicateInvoiceNumber or StaleVersion with nothing of
+        it written. After any other exception the transaction has to be rolled back.
         """
         counters = self._counters_of(merchant_id)
         receipt = change.receipt
@@ -77,8 +87,10 @@ class Batch:
             self.refuse_repeat(merchant_id, receipt)
         if change.before is None:
             invoice = self._add(merchant_id, change.after, counters)
-        else:
+        elif change.reminded is None:
             invoice = self._amend(merchant_id, change.before, change.after, counters)
+        else:
+            invoice = self._remind(merchant_id, change.before, change.after, change.reminded, counters)
         self._follow(merchant_id, change, invoice)
         if receipt is not None:
             self.keep_receipt(merchant_id, receipt, invoice)
@@ -103,6 +115,21 @@ class Batch:
     def read(self, statement: str, bindings: Row) -> list[Row]:
         """Return all rows of a statement as this transaction sees them."""
         return self._cursor.execute(statement, bindings).fetchall()
+
+    def each(self, statement: str, bindings: Row) -> Iterator[Row]:
+        """Yield the rows of a statement one by one, before any other is run. Whoever stops early pays for no more."""
+        try:
+            # Not `yield from`: stopping early would close the cursor.
+            for row in self._cursor.execute(statement, bindings):  # noqa: UP028
+                yield row
+        finally:
+            # A statement left halfway would keep SQLite from clearing its log.
+            self._cursor.execute("")
+
+    def write_each(self, statement: str, bindings: Sequence[Row]) -> None:
+        """Run a statement once for each of these bindings."""
+        if bindings:
+            self._cursor.executemany(statement, bindings)
 
     def refuse_repeat(self, merchant_id: str, receipt: Receipt) -> None:
         """Raise ReceiptExists when the idempotency key has its answer."""
@@ -208,6 +235,16 @@ class Batch:
         if invoice.status is not before.status:
             self._moves.leave(merchant_id, before.status.value, serial)
             self._moves.enter(merchant_id, invoice.status.value, serial)
+        return invoice
+
+    def _remind(
+        self, merchant_id: str, before: Invoice, after: Invoice, reminded: Reminded, counters: _Counters
+    ) -> Invoice:
+        reminder = (merchant_id, before.serial, reminded.kind, reminded.due.isoformat())
+        if self.read(delivery_statements.HAS_REMINDER, reminder):
+            raise AlreadyReminded(before.number)
+        invoice = self._amend(merchant_id, before, after, counters)
+        self.write(delivery_statements.ADD_REMINDER, reminder)
         return invoice
 
     def _follow(self, merchant_id: str, change: Change, invoice: Invoice) -> None:

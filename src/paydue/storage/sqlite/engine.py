@@ -228,6 +228,8 @@ class Snapshot:
 
 def _connect(path: Path) -> apsw.Connection:
     connection = apsw.Connection(os.fspath(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    # Otherwise SQLite looks at the value bound to a LIMIT while it plans, and plans anew at every call.
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     for pragma in (
         "synchronous = FULL",
         "foreign_keys = ON",

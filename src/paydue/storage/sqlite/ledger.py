@@ -48,6 +48,12 @@ class SqliteLedger:
     async def messages(self, merchant_id: str, first: int, last: int) -> Sequence[Row]:
         return self._read(sql.MESSAGE_STRETCH, (merchant_id, first, last))
 
+    async def reminders(self, merchant_id: str, first: int, last: int) -> Sequence[Row]:
+        return self._read(sql.REMINDER_STRETCH, (merchant_id, first, last))
+
+    async def webhook_ids(self, merchant_id: str) -> Sequence[str]:
+        return [webhook_id for (webhook_id,) in self._read(sql.WEBHOOK_IDS, (merchant_id,))]
+
     async def link(self, token_start: str, token_digest: bytes) -> Row | None:
         found = self._read(sql.LINK, (token_start, token_digest))
         return found[0] if found else None
@@ -61,11 +67,20 @@ class SqliteLedger:
     async def repeated_numbers(self) -> Sequence[Row]:
         return await asyncio.to_thread(self._read, sql.REPEATED_NUMBERS)
 
+    async def repeated_messages(self) -> Sequence[Row]:
+        return await asyncio.to_thread(self._read, sql.REPEATED_MESSAGES)
+
     async def has_number(self, merchant_id: str, number: str) -> bool:
         return bool(self._read(sql.HAS_NUMBER, (merchant_id, number)))
 
     async def keys(self) -> Sequence[Row]:
         return self._read(sql.ALL_KEYS)
+
+    async def subscriptions(self) -> Sequence[Row]:
+        return self._read(sql.ALL_SUBSCRIPTIONS)
+
+    async def webhook_keys(self) -> Sequence[Row]:
+        return self._read(sql.ALL_WEBHOOK_KEYS)
 
     async def strays(self) -> Sequence[Row]:
         return [stray for statement in sql.STRAYS for stray in await asyncio.to_thread(self._read, statement)]

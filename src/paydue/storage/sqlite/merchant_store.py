@@ -1,7 +1,7 @@
 """The store, opened for one merchant: every statement run here carries its id."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -25,6 +25,7 @@ from paydue.storage.sqlite import statements as sql
 from paydue.storage.sqlite.batch import Batch
 from paydue.storage.sqlite.engine import Engine
 from paydue.storage.sqlite.pages import find_page
+from paydue.storage.sqlite.subscriptions import SubscriptionMemory
 from paydue.storage.sqlite.writer import Writer
 from paydue.storage.turns import Turns
 from paydue.storage.vault import Vault
@@ -32,14 +33,16 @@ from paydue.usecases.ports import Answer, Change, NoSuchMerchant, Page, Receipt,
 
 
 class Installation(msgspec.Struct, frozen=True):
-    """What the stores of all merchants share."""
+    """What the stores of all merchants share. `on_messages` is called after messages were put into the outbox."""
 
     engine: Engine
     writer: Writer
     vault: Vault
     merchants: ShortMemory[str, Merchant]
     settings: ShortMemory[tuple[str, ProductType], Settings]
+    subscriptions: SubscriptionMemory
     turns: Turns
+    on_messages: Callable[[], None]
 
 
 class SqliteMerchantStore:
@@ -84,7 +87,13 @@ class SqliteMerchantStore:
         """Keep a change durably, whole, and return the invoice as stored. Refuses as `MerchantStore.commit` says."""
         merchant_id = self._merchant_id
         invoice: Invoice = await self._installation.writer.submit(lambda batch: batch.keep(merchant_id, change))
+        if change.messages:
+            self._installation.on_messages()
         return invoice
+
+    async def webhooks_for(self, event_type: str) -> tuple[str, ...]:
+        """Return the subscriptions that listen to that event, as they were five seconds ago at most."""
+        return self._installation.subscriptions.of(self._merchant_id).listening.get(event_type, ())
 
     async def recorded_answer(self, key: str) -> RecordedAnswer | None:
         """Return what was answered first under that idempotency key."""

@@ -10,6 +10,8 @@ from typing import Final
 
 from paydue.domain.lifecycle import Status
 from paydue.storage.rows import INVOICE_COLUMNS, KEY_COLUMNS, READ_COLUMNS, SUMMARY_COLUMNS
+from paydue.storage.webhook_rows import SUBSCRIPTION_COLUMNS, WEBHOOK_KEY_COLUMNS
+from paydue.usecases.delivery_ports import JobState
 
 _SERIAL_BITS: Final = 40
 
@@ -26,6 +28,8 @@ def _columns(names: tuple[str, ...]) -> str:
 def _marks(count: int) -> str:
     return ", ".join("?" * count)
 
+
+_MESSAGE_STATES: Final = ", ".join(repr(state.value) for state in JobState)
 
 # What an update of an invoice may change: not whose it is, its serial, its number and when it was made.
 AMENDED_COLUMNS: Final = tuple(
@@ -241,9 +245,15 @@ PAYMENT_STRETCH: Final = (
 )
 # The messages of a stretch of invoices.
 MESSAGE_STRETCH: Final = (
-    "SELECT serial, position, channel FROM outbox WHERE merchant_id = ? AND serial BETWEEN ? AND ?"
-    " ORDER BY serial, position, part"
+    "SELECT serial, position, part, channel, topic, recipient, state, lease FROM outbox"
+    " WHERE merchant_id = ? AND serial BETWEEN ? AND ? ORDER BY serial, position, part"
 )
+# The reminders of a stretch of invoices.
+REMINDER_STRETCH: Final = (
+    "SELECT serial, kind, due_date FROM reminders WHERE merchant_id = ? AND serial BETWEEN ? AND ?"
+)
+# A merchant's subscriptions, deleted ones too.
+WEBHOOK_IDS: Final = "SELECT webhook_id FROM subscriptions WHERE merchant_id = ?"
 # The counts of one block. The statuses are few, so each is looked up.
 COUNTS_OF_BLOCK: Final = (
     "SELECT status, count FROM status_blocks WHERE merchant_id = ?"
@@ -255,6 +265,17 @@ BLOCK_SUMS: Final = "SELECT size, sum(count) FROM status_blocks WHERE merchant_i
 REPEATED_NUMBERS: Final = (
     "SELECT merchant_id, number, count(*) FROM invoices GROUP BY merchant_id, number HAVING count(*) > 1"
 )
+# Message ids that more than one message has.
+REPEATED_MESSAGES: Final = (
+    "SELECT merchant_id, message_id, count(*) FROM outbox GROUP BY merchant_id, message_id HAVING count(*) > 1"
+)
+# All subscriptions, deleted ones too.
+ALL_SUBSCRIPTIONS: Final = (
+    f"SELECT merchant_id, {_columns(SUBSCRIPTION_COLUMNS)}, webhook_id, status FROM subscriptions"
+    " ORDER BY merchant_id, webhook_id"
+)
+# All webhook keys.
+ALL_WEBHOOK_KEYS: Final = f"SELECT {_columns(WEBHOOK_KEY_COLUMNS)} FROM webhook_keys ORDER BY merchant_id, key_id"
 # All access keys.
 ALL_KEYS: Final = f"SELECT {_columns(KEY_COLUMNS)} FROM access_keys ORDER BY key_id"
 
@@ -269,6 +290,15 @@ def _strays(table: str) -> str:
     )
 
 
+def _without_message(table: str) -> str:
+    """Return the query for rows of a table whose message is not there."""
+    return (
+        f"SELECT '{table}', 'message ' || hex(message_id) || ' of ' || merchant_id FROM {table} AS stray"
+        " WHERE NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.merchant_id = stray.merchant_id"
+        f" AND outbox.state IN ({_MESSAGE_STATES}) AND outbox.message_id = stray.message_id) LIMIT 20"
+    )
+
+
 def _without_merchant(table: str) -> str:
     """Return the query for rows of a table whose merchant is not there."""
     return (
@@ -279,9 +309,21 @@ def _without_merchant(table: str) -> str:
 
 # Rows that belong to nothing.
 STRAYS: Final = (
-    *(_strays(table) for table in ("events", "payments", "outbox", "payment_links")),
+    *(_strays(table) for table in ("events", "payments", "outbox", "payment_links", "reminders")),
+    *(_without_message(table) for table in ("delivery_tries", "renderings")),
     *(
         _without_merchant(table)
-        for table in ("invoices", "status_blocks", "receipts", "settings", "logos", "field_definitions", "access_keys")
+        for table in (
+            "invoices",
+            "status_blocks",
+            "receipts",
+            "settings",
+            "logos",
+            "field_definitions",
+            "access_keys",
+            "subscriptions",
+            "webhook_keys",
+            "actions",
+        )
     ),
 )

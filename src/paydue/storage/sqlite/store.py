@@ -18,10 +18,14 @@ from paydue.storage.migrate import require_current
 from paydue.storage.short_memory import ShortMemory
 from paydue.storage.sqlite import statements as sql
 from paydue.storage.sqlite.batch import Batch
+from paydue.storage.sqlite.deliveries import SqliteDeliveries
 from paydue.storage.sqlite.engine import Engine
 from paydue.storage.sqlite.ledger import SqliteLedger
 from paydue.storage.sqlite.merchant_store import Installation, SqliteMerchantStore
+from paydue.storage.sqlite.outbox import SqliteOutbox
+from paydue.storage.sqlite.reminders import SqliteReminders
 from paydue.storage.sqlite.schema import MIGRATIONS, schema_number
+from paydue.storage.sqlite.subscriptions import SqliteSubscriptions, SubscriptionMemory
 from paydue.storage.sqlite.writer import Writer
 from paydue.storage.turns import Turns
 from paydue.storage.vault import KeyFile, Vault, WrappedDataKey
@@ -40,9 +44,23 @@ class SqliteStore:
         self._vault = vault
         self._writer = Writer(engine, vault, clock, queue_limit)
         self._keys: ShortMemory[str | bytes, AccessKey] = ShortMemory()
+        self._clock = clock
+        self._subscriptions = SubscriptionMemory(engine)
+        self.outbox: Final = SqliteOutbox(engine, self._writer)
+        self.reminders: Final = SqliteReminders(engine, vault)
         merchants: ShortMemory[str, Merchant] = ShortMemory()
         settings: ShortMemory[tuple[str, ProductType], Settings] = ShortMemory()
-        self._installation = Installation(engine, self._writer, vault, merchants, settings, Turns())
+        self._wake: Callable[[], None] = lambda: None
+        self._installation = Installation(
+            engine,
+            self._writer,
+            vault,
+            merchants,
+            settings,
+            self._subscriptions,
+            Turns(),
+            on_messages=self._tell_of_messages,
+        )
 
     @classmethod
     async def open(
@@ -67,6 +85,20 @@ class SqliteStore:
     def of(self, merchant_id: str) -> SqliteMerchantStore:
         """Return the store opened for that merchant, known or not."""
         return SqliteMerchantStore(merchant_id, self._installation)
+
+    def on_messages(self, wake: Callable[[], None]) -> None:
+        """Have `wake` called whenever a change has put messages into the outbox, once they are durable."""
+        self._wake = wake
+
+    def subscriptions_of(self, merchant_id: str) -> SqliteSubscriptions:
+        """Return the webhook subscriptions and keys of that merchant, known or not."""
+        return SqliteSubscriptions(
+            merchant_id, self._engine, self._writer, self._vault, self._clock, self._subscriptions
+        )
+
+    def deliveries_of(self, merchant_id: str) -> SqliteDeliveries:
+        """Return the messages of that merchant, known or not."""
+        return SqliteDeliveries(merchant_id, self._engine, self._writer)
 
     async def find_by_payment_token(self, token: str) -> tuple[str, Invoice] | None:
         """Return the merchant id and the invoice that the token belongs to."""
@@ -155,6 +187,9 @@ class SqliteStore:
         """Finish what was accepted, then let go of the file."""
         await self._writer.close()
         self._engine.close()
+
+    def _tell_of_messages(self) -> None:
+        self._wake()
 
     def _find_key(self, statement: str, name: str | bytes) -> AccessKey | None:
         known = self._keys.get(name)

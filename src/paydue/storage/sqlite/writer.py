@@ -12,6 +12,7 @@ from paydue.storage.sqlite.batch import Batch, Write
 from paydue.storage.sqlite.engine import Engine
 from paydue.storage.vault import Vault
 from paydue.usecases.ports import (
+    AlreadyReminded,
     Clock,
     KeyExists,
     MerchantExists,
@@ -21,7 +22,15 @@ from paydue.usecases.ports import (
 )
 
 # Answers to one caller. They are raised before anything of his is written, or after it was undone.
-_REFUSALS: Final = (Refusal, StaleVersion, ReceiptExists, MerchantExists, NoSuchMerchant, KeyExists)
+_REFUSALS: Final = (
+    Refusal,
+    StaleVersion,
+    ReceiptExists,
+    AlreadyReminded,
+    MerchantExists,
+    NoSuchMerchant,
+    KeyExists,
+)
 
 
 class Writer:

@@ -1,0 +1,143 @@
+"""
+From a message in the outbox to the finished mail: looks up what it needs, once, and lets a thread draw it.
+
+Mails and webhooks about an event say the same; what both begin with, the facts, is looked up here for either.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import datetime
+from hashlib import sha256
+from typing import Final
+from urllib.parse import quote
+
+from msgspec.structs import replace
+
+from paydue.delivery.letter import letter_of
+from paydue.delivery.mail import Envelope, compose
+from paydue.delivery.mail_facts import MailFacts, MailKind, Trouble, facts_of
+from paydue.delivery.mail_logo import MailLogo, mail_logo
+from paydue.domain.invoice import Invoice
+from paydue.domain.lifecycle import Action, allows
+from paydue.domain.settings import ProductType
+from paydue.usecases.delivery_ports import Deliveries, DeliveryFilter, Job
+from paydue.usecases.ports import Channel, Store
+from paydue.usecases.remind_payers import zone_named
+
+# What a notification says is what the mail about the same event says.
+KIND_OF_EVENT: Final = {
+    "invoicing.customer.invoice.send": MailKind.INVOICE,
+    "invoicing.customer.invoice.partial-resend": MailKind.PARTIAL_RESEND,
+    "invoicing.customer.invoice.partial-payment": MailKind.PARTIAL_PAYMENT,
+    "invoicing.customer.invoice.paid": MailKind.PAID,
+    "invoicing.customer.invoice.cancel": MailKind.CANCEL,
+    "invoicing.customer.invoice.reminder": MailKind.REMINDER,
+    "invoicing.customer.invoice.overdue-reminder": MailKind.OVERDUE_REMINDER,
+    "invoicing.merchant.invoice.send": MailKind.INVOICE,
+    "invoicing.merchant.invoice.partial-paid": MailKind.PARTIAL_PAYMENT,
+    "invoicing.merchant.invoice.paid": MailKind.PAID,
+    "invoicing.merchant.invoice.cancel": MailKind.CANCEL,
+}
+
+_TO_THE_MERCHANT: Final = frozenset((MailKind.PAYMENT_RECEIVED, MailKind.NEEDS_ATTENTION))
+_REMINDERS: Final = frozenset((MailKind.REMINDER, MailKind.OVERDUE_REMINDER))
+_WITHOUT_A_LINK: Final = frozenset((MailKind.CANCEL,))
+_LOGOS_KEPT: Final = 64
+_MAILS_OF_AN_INVOICE: Final = 200
+
+
+class NothingToSay(Exception):
+    """The message has nothing true to say any more; the text says why. `is_well` tells that nobody need look at it."""
+
+    def __init__(self, why: str, *, is_well: bool = False) -> None:
+        super().__init__(why)
+        self.is_well = is_well
+
+
+class MailWriter:
+    """`link_of` makes a payment link of its token; `console_url` is what links for the merchant begin with."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        deliveries_of: Callable[[str], Deliveries],
+        link_of: Callable[[str], str],
+        console_url: str,
+        domain: str,
+    ) -> None:
+        self._store = store
+        self._deliveries_of = deliveries_of
+        self._link_of = link_of
+        self._console_url = console_url
+        self._domain = domain
+        self._logos: OrderedDict[bytes, MailLogo] = OrderedDict()
+
+    async def write(self, job: Job, at: datetime) -> bytes:
+        """Return the whole mail of that job. Raises NothingToSay, UnmailableAddress."""
+        kind = MailKind(job.topic)
+        facts, invoice = await self.facts(job, kind)
+        if kind in _REMINDERS and not allows(invoice.status, Action.REMIND):
+            raise NothingToSay("not sent: nothing is due any more", is_well=True)
+        to_payer = kind not in _TO_THE_MERCHANT
+        if to_payer and facts.payment_url and job.recipient != invoice.terms.email:
+            # The link opens for whoever has it, and the address was changed so that this one should not.
+            raise NothingToSay("the invoice's address was changed before this was sent")
+        first = await self._first_message_id(job) if to_payer else None
+        envelope = Envelope(message_id=job.message_id, domain=self._domain, sent_at=at, first_message_id=first)
+        logo = await self._logo(job.merchant_id, facts) if to_payer else None
+        # A mail takes some milliseconds to draw.
+        return await asyncio.to_thread(lambda: compose(letter_of(facts), envelope, logo=logo))
+
+    async def facts(self, job: Job, kind: MailKind) -> tuple[MailFacts, Invoice]:
+        """Return what there is to say about the event, and the invoice as it is now. Raises NothingToSay."""
+        store = self._store.of(job.merchant_id)
+        invoice = await store.invoice(job.number)
+        if invoice is None:
+            raise NothingToSay("the invoice is not there any more")
+        merchant = await store.merchant()
+        settings = await store.settings(ProductType.INVOICING)
+        has_link = invoice.has_payment_link and kind not in _WITHOUT_A_LINK
+        facts = facts_of(
+            kind,
+            invoice,
+            job.facts,
+            merchant,
+            settings,
+            today=job.created_at.astimezone(zone_named(merchant.time_zone)).date(),
+            recipient=(job.recipient if job.channel is Channel.MAIL else invoice.terms.email) or "",
+            event_type=job.topic if job.channel is Channel.WEBHOOK else "",
+            payment_url=self._link_of(invoice.payment_token) if has_link and invoice.payment_token else "",
+        )
+        trouble = job.facts.get("trouble")
+        return replace(
+            facts,
+            method=job.facts.get("method", ""),
+            console_url=f"{self._console_url}/invoices/{quote(invoice.number, safe='')}",
+            trouble=Trouble(trouble) if trouble is not None else None,
+        ), invoice
+
+    async def _first_message_id(self, job: Job) -> str | None:
+        """Return the id of the invoice's first mail to this recipient, for mail programs to show them together."""
+        if job.topic == MailKind.INVOICE:
+            return None
+        wanted = DeliveryFilter(channel=Channel.MAIL, number=job.number, recipient=job.recipient)
+        mails = await self._deliveries_of(job.merchant_id).deliveries(wanted, None, _MAILS_OF_AN_INVOICE)
+        # Not simply the last of the list: two that were made in one millisecond stand in any order.
+        first = min(mails, key=lambda each: (each.position, each.part), default=job)
+        return first.message_id if first.message_id != job.message_id else None
+
+    async def _logo(self, merchant_id: str, facts: MailFacts) -> MailLogo | None:
+        if facts.settings.logo_format is None:
+            return None
+        image = await self._store.of(merchant_id).logo(ProductType.INVOICING)
+        if image is None:
+            return None
+        digest = sha256(image).digest()
+        known = self._logos.get(digest)
+        if known is None:
+            known = self._logos[digest] = await asyncio.to_thread(mail_logo, image)
+            if len(self._logos) > _LOGOS_KEPT:
+                self._logos.popitem(last=False)
+        return known

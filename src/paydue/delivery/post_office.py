@@ -1,0 +1,172 @@
+"""
+Everything that delivers, joined: one worker on the outbox, and the duties that make work for it or tidy up after it.
+
+Apart from `bootstrap.py`, which hands over what is real, so that a test can join the same parts around others.
+"""
+
+import asyncio
+import hmac
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from paydue.delivery.egress import Egress
+from paydue.delivery.health_checks import HealthChecks
+from paydue.delivery.mail_delivery import MailDelivery
+from paydue.delivery.mail_limits import DailyLimit
+from paydue.delivery.mail_transport import MailTransport
+from paydue.delivery.mail_writer import MailWriter
+from paydue.delivery.scheduler import Duty, Scheduler
+from paydue.delivery.sealed import Seal
+from paydue.delivery.webhook_delivery import WebhookDelivery
+from paydue.delivery.webhook_messenger import WebhookMessenger
+from paydue.delivery.worker import Worker
+from paydue.domain.retry_policy import DEFAULTS, DefaultPolicy
+from paydue.usecases.delivery_ports import Deliveries, Outbox, Reminders
+from paydue.usecases.forget_old import forget_old
+from paydue.usecases.ports import Channel, Clock, Store
+from paydue.usecases.remind_payers import Rounds, remind_payers
+from paydue.usecases.webhook_ports import Subscriptions
+
+_REMINDERS_SECONDS: Final = 60.0
+_HEALTH_SECONDS: Final = 5.0
+_FORGET_SECONDS: Final = 3600.0
+
+
+class Books(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept, as delivering needs it."""
+
+    store: Store
+    outbox: Outbox
+    reminders: Reminders
+    subscriptions_of: Callable[[str], Subscriptions]
+    deliveries_of: Callable[[str], Deliveries]
+
+
+class PostOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    The operator's choices. `mail_domain` is what mails come from, `link_of` makes a payment link of its token.
+
+    `secret` is what lies outside of the database: it seals what is written, and proves what we gave out.
+    """
+
+    mail_domain: str
+    link_of: Callable[[str], str]
+    console_url: str
+    secret: bytes
+    mails_a_day: int = 0
+    default_policy: DefaultPolicy = DefaultPolicy.COMPATIBLE
+    idle_seconds: float = 1.0
+
+
+class PostOffice:
+    """One process's share in delivering. Without a `transport` mails wait in the outbox until there is one."""
+
+    def __init__(
+        self,
+        books: Books,
+        *,
+        transport: MailTransport | None,
+        egress: Egress,
+        messenger: WebhookMessenger,
+        clock: Clock,
+        options: PostOptions,
+    ) -> None:
+        self._books = books
+        self._transport = transport
+        self._rounds = Rounds()
+        seal = Seal(_derived(options.secret, b"paydue renderings"))
+        writer = MailWriter(
+            store=books.store,
+            deliveries_of=books.deliveries_of,
+            link_of=options.link_of,
+            console_url=options.console_url,
+            domain=options.mail_domain,
+        )
+        mails = MailDelivery(
+            store=books.store,
+            outbox=books.outbox,
+            writer=writer,
+            transport=transport,
+            domain=options.mail_domain,
+            bounce_key=_derived(options.secret, b"paydue bounces"),
+            seal=seal,
+            limit=DailyLimit(options.mails_a_day),
+            clock=clock,
+        )
+        webhooks = WebhookDelivery(
+            outbox=books.outbox,
+            subscriptions_of=books.subscriptions_of,
+            writer=writer,
+            messenger=messenger,
+            seal=seal,
+            default_policy=DEFAULTS[options.default_policy],
+            clock=clock,
+        )
+        self.worker = Worker(
+            books.outbox,
+            {Channel.MAIL: mails, Channel.WEBHOOK: webhooks},
+            clock,
+            name=str(uuid.uuid4()),
+            idle_seconds=options.idle_seconds,
+        )
+        self.health_checks = HealthChecks(
+            store=books.store,
+            outbox=books.outbox,
+            subscriptions_of=books.subscriptions_of,
+            deliveries_of=books.deliveries_of,
+            egress=egress,
+        )
+        self._scheduler = Scheduler(
+            (
+                Duty("remind payers", _REMINDERS_SECONDS, self._remind),
+                Duty("check receivers", _HEALTH_SECONDS, self.health_checks.run),
+                Duty("forget what is old", _FORGET_SECONDS, self._forget),
+            ),
+            clock,
+        )
+
+    def wake(self) -> None:
+        """Have the outbox looked at now."""
+        self.worker.wake()
+
+    def stop(self) -> None:
+        """Begin no more; `run` ends when what was begun is through."""
+        self.worker.stop()
+        self._scheduler.stop()
+
+    async def run(self) -> None:
+        """Deliver until stopped."""
+        try:
+            async with asyncio.TaskGroup() as running:
+                running.create_task(self.worker.run())
+                running.create_task(self._scheduler.run())
+        finally:
+            if self._transport is not None:
+                await self._transport.close()
+
+    @asynccontextmanager
+    async def at_work(self) -> AsyncIterator[None]:
+        """Deliver for the length of a `with` block."""
+        running = asyncio.create_task(self.run())
+        try:
+            yield
+        finally:
+            self.stop()
+            await running
+
+    async def _remind(self, at: datetime) -> None:
+        books, correlation_id = self._books, str(uuid.uuid4())
+        if await remind_payers(books.store, books.reminders, at=at, correlation_id=correlation_id, rounds=self._rounds):
+            self.wake()
+
+    async def _forget(self, at: datetime) -> None:
+        await forget_old(self._books.store, self._books.outbox, at=at)
+
+
+def _derived(secret: bytes, purpose: bytes) -> bytes:
+    return hmac.digest(secret, purpose, "sha256")

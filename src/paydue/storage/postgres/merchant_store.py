@@ -1,0 +1,225 @@
+"""The store, opened for one merchant: every statement run here carries its id, and stands behind its wall."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from paydue.domain.errors import (
+    BrokenFact,
+    MerchantFieldChanged,
+    MerchantFieldIndexTaken,
+    NoSuchMerchantField,
+    TooManyMerchantFields,
+)
+from paydue.domain.invoice import Invoice
+from paydue.domain.lifecycle import Status
+from paydue.domain.merchant import Merchant
+from paydue.domain.merchant_fields import FieldDefinition, ReferenceType
+from paydue.domain.settings import ProductType, Settings
+from paydue.storage import rows
+from paydue.storage.postgres import statements as sql
+from paydue.storage.postgres import writes
+from paydue.storage.postgres.batch import Hand
+from paydue.storage.postgres.gathered_reads import InvoiceReads
+from paydue.storage.postgres.pages import find_page
+from paydue.storage.postgres.sessions import Readers
+from paydue.storage.postgres.subscriptions import SubscriptionMemory
+from paydue.storage.postgres.writer import Writer
+from paydue.storage.short_memory import ShortMemory
+from paydue.storage.turns import Turns
+from paydue.storage.vault import Vault
+from paydue.usecases.ports import (
+    Answer,
+    Change,
+    Clock,
+    NoSuchMerchant,
+    Page,
+    Receipt,
+    RecordedAnswer,
+    StaleVersion,
+)
+
+
+class Installation(msgspec.Struct, frozen=True):
+    """What the stores of all merchants share. `on_messages` is called after messages were put into the outbox."""
+
+    readers: Readers
+    invoices: InvoiceReads
+    writer: Writer
+    vault: Vault
+    clock: Clock
+    merchants: ShortMemory[str, Merchant]
+    settings: ShortMemory[tuple[str, ProductType], Settings]
+    subscriptions: SubscriptionMemory
+    turns: Turns
+    on_messages: Callable[[], None]
+
+
+class PostgresMerchantStore:
+    """One merchant's invoices, settings and field definitions: `usecases.ports.MerchantStore` on PostgreSQL."""
+
+    def __init__(self, merchant_id: str, installation: Installation) -> None:
+        self._merchant_id = merchant_id
+        self._installation = installation
+        self._read = installation.readers.read
+        self._vault = installation.vault
+
+    @property
+    def merchant_id(self) -> str:
+        return self._merchant_id
+
+    async def merchant(self) -> Merchant:
+        """Return the merchant, as it was five seconds ago at most. Raises NoSuchMerchant."""
+        known = self._installation.merchants.get(self._merchant_id)
+        if known is None:
+            found = await self._read(sql.MERCHANT, self._merchant_id)
+            if not found:
+                raise NoSuchMerchant(self._merchant_id)
+            known = rows.read_merchant(found[0][0])
+            self._installation.merchants.keep(self._merchant_id, known)
+        return known
+
+    async def invoice(self, number: str) -> Invoice | None:
+        """Return the invoice of that number."""
+        found = await self._installation.invoices.find(self._merchant_id, number)
+        return rows.read_invoice(self._merchant_id, found, self._vault) if found is not None else None
+
+    def turn(self, number: str) -> asyncio.Lock:
+        """Return the lock under which changes of that invoice are decided."""
+        return self._installation.turns.of((self._merchant_id, number))
+
+    async def page(self, offset: int, limit: int, status: Status | None) -> Page:
+        """Return the invoices from `offset` on, newest first, and how many match in all."""
+        total, found = await find_page(self._installation.readers, self._merchant_id, offset, limit, status)
+        return Page(total, rows.read_summaries(self._merchant_id, found, self._vault))
+
+    async def commit(self, change: Change) -> Invoice:
+        """Keep a change durably, whole, and return the invoice as stored. Refuses as `MerchantStore.commit` says."""
+        invoice: Invoice = await self._installation.writer.keep(self._merchant_id, change)
+        if change.messages:
+            self._installation.on_messages()
+        return invoice
+
+    async def webhooks_for(self, event_type: str) -> tuple[str, ...]:
+        """Return the subscriptions that listen to that event, as they were five seconds ago at most."""
+        known = await self._installation.subscriptions.of(self._merchant_id)
+        return known.listening.get(event_type, ())
+
+    async def recorded_answer(self, key: str) -> RecordedAnswer | None:
+        """Return what was answered first under that idempotency key."""
+        found = await self._read(sql.RECEIPT, self._merchant_id, key)
+        if not found:
+            return None
+        fingerprint, status, body = found[0]
+        return RecordedAnswer(fingerprint, Answer(status, body))
+
+    async def settings(self, product: ProductType) -> Settings:
+        """Return the settings as they were five seconds ago at most; the defaults when none were saved."""
+        known = self._installation.settings.get((self._merchant_id, product))
+        if known is None:
+            found = await self._read(sql.SETTINGS, self._merchant_id, product.value)
+            known = rows.read_settings(*found[0]) if found else Settings()
+            self._installation.settings.keep((self._merchant_id, product), known)
+        return known
+
+    async def logo(self, product: ProductType) -> bytes | None:
+        """Return the logo's bytes."""
+        found = await self._read(sql.LOGO, self._merchant_id, product.value)
+        return found[0][0] if found else None
+
+    async def save_settings(self, product: ProductType, before: Settings, after: Settings, logo: bytes | None) -> None:
+        """Keep settings and logo. Raises StaleVersion when they are no longer as in `before`."""
+        try:
+            await self._write_small(lambda hand: self._save_settings(hand, product, before, after, logo))
+        finally:
+            # Also after a refusal: what is remembered here is what was overtaken.
+            self._installation.settings.forget((self._merchant_id, product))
+
+    async def field_definitions(self, reference_type: ReferenceType) -> Sequence[FieldDefinition]:
+        """Return the definitions for that reference type, oldest first."""
+        found = await self._read(sql.DEFINITIONS, self._merchant_id, reference_type.value)
+        return [rows.read_definition(*row) for row in found]
+
+    async def add_field_definition(
+        self, reference_type: ReferenceType, definition: FieldDefinition, limit: int, receipt: Receipt | None
+    ) -> FieldDefinition:
+        """
+        Keep a new definition and return it with its id.
+
+        Raises MerchantFieldIndexTaken, TooManyMerchantFields, ReceiptExists, NoSuchMerchant.
+        """
+        stored: FieldDefinition = await self._write_small(
+            lambda hand: self._add_definition(hand, reference_type, definition, limit, receipt)
+        )
+        return stored
+
+    async def replace_field_definition(self, reference_type: ReferenceType, definition: FieldDefinition) -> None:
+        """Raises MerchantFieldChanged when it is not there, MerchantFieldIndexTaken."""
+        await self._write_small(lambda hand: self._replace_definition(hand, reference_type, definition))
+
+    async def delete_field_definition(self, reference_type: ReferenceType, definition_id: int) -> None:
+        """Raises NoSuchMerchantField."""
+        await self._write_small(lambda hand: self._delete_definition(hand, reference_type, definition_id))
+
+    async def _write_small(self, write: Callable[[Hand], Awaitable[Any]]) -> Any:
+        return await self._installation.writer.small((self._merchant_id,), write)
+
+    async def _save_settings(
+        self, hand: Hand, product: ProductType, before: Settings, after: Settings, logo: bytes | None
+    ) -> None:
+        key = (self._merchant_id, product.value)
+        document = rows.write_document(replace(after, version=0))
+        if before.version == 0:
+            kept = await hand.write(writes.ADD_SETTINGS, *key, document)
+        else:
+            kept = await hand.write(writes.AMEND_SETTINGS, *key, document, before.version)
+        if not kept:
+            raise StaleVersion(f"settings {product}")
+        if after.logo_format is None:
+            await hand.write(writes.DROP_LOGO, *key)
+        elif logo is not None:
+            await hand.write(writes.SET_LOGO, *key, logo)
+        elif after.logo_format is not before.logo_format:
+            raise BrokenFact(f"a logo of format {after.logo_format} without its bytes")
+
+    async def _add_definition(
+        self,
+        hand: Hand,
+        reference_type: ReferenceType,
+        definition: FieldDefinition,
+        limit: int,
+        receipt: Receipt | None,
+    ) -> FieldDefinition:
+        merchant_id = self._merchant_id
+        if receipt is not None:
+            await hand.refuse_repeat(merchant_id, receipt)
+        ((count,),) = await hand.read(writes.DEFINITION_COUNT, merchant_id, reference_type.value)
+        if count >= limit:
+            raise TooManyMerchantFields(reference_type, limit)
+        next_id = await hand.read(writes.NEXT_DEFINITION_ID, merchant_id)
+        if not next_id:
+            raise NoSuchMerchant(merchant_id)
+        stored = replace(definition, definition_id=next_id[0][0])
+        row = (merchant_id, stored.definition_id, reference_type.value, definition.data_index)
+        if not await hand.write(writes.ADD_DEFINITION, *row, rows.write_document(replace(definition, definition_id=0))):
+            raise MerchantFieldIndexTaken(definition.data_index)
+        if receipt is not None:
+            await hand.add_receipt(merchant_id, receipt, stored, self._installation.clock.now())
+        return stored
+
+    async def _replace_definition(self, hand: Hand, reference_type: ReferenceType, definition: FieldDefinition) -> None:
+        key = (self._merchant_id, reference_type.value, definition.definition_id)
+        document = rows.write_document(replace(definition, definition_id=0))
+        if await hand.write(writes.AMEND_DEFINITION, *key, definition.data_index, document):
+            return
+        if await hand.read(writes.HAS_DEFINITION, *key):
+            raise MerchantFieldIndexTaken(definition.data_index)
+        raise MerchantFieldChanged(definition.definition_id)
+
+    async def _delete_definition(self, hand: Hand, reference_type: ReferenceType, definition_id: int) -> None:
+        key = (self._merchant_id, reference_type.value, definition_id)
+        if not await hand.write(writes.DROP_DEFINITION, *key):
+            raise NoSuchMerchantField(definition_id)

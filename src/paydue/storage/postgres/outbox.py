@@ -1,0 +1,156 @@
+"""The outbox as a queue on PostgreSQL: who gets which job, and what becomes of it. Any number of workers may ask."""
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from paydue.storage import rows
+from paydue.storage.message_ids import MessageIds
+from paydue.storage.outbox_rows import (
+    PLACE_COLUMNS,
+    lowest_id,
+    message_key,
+    place_of,
+    position,
+    read_job,
+    write_facts,
+    write_try,
+)
+from paydue.storage.postgres import delivery_statements as sql
+from paydue.storage.postgres.batch import Hand
+from paydue.storage.postgres.changes import arrays
+from paydue.storage.postgres.deliveries import rendering
+from paydue.storage.postgres.lanes import Lanes, take
+from paydue.storage.postgres.resending import held_for, in_state, make_all_due
+from paydue.storage.postgres.sessions import Readers
+from paydue.storage.postgres.writer import Writer
+from paydue.storage.rows import Row
+from paydue.usecases.delivery_ports import Job, JobState, Try
+from paydue.usecases.ports import Channel, Message
+
+_PLACE: Final = len(PLACE_COLUMNS)
+_CHANNEL: Final = position("channel")
+_WEBHOOK: Final = Channel.WEBHOOK.value
+_LEASE_BYTES: Final = 8
+
+
+class PostgresOutbox:
+    """`usecases.delivery_ports.Outbox` on PostgreSQL."""
+
+    def __init__(self, readers: Readers, writer: Writer) -> None:
+        self._readers = readers
+        self._writer = writer
+        self._lanes = Lanes(readers)
+        self._ids = MessageIds()
+
+    async def lease(self, worker: str, at: datetime, until: datetime, limit: int) -> Sequence[Job]:
+        """Take up to `limit` jobs that are due, fairly among those who wait. Each bears a lease that no other has."""
+        at_text, until_text = rows.time_text(at), rows.time_text(until)
+        lanes = await self._lanes.due(at_text)
+        if not lanes or limit < 1:
+            return []
+        lease = f"{worker} {secrets.token_hex(_LEASE_BYTES)}"
+
+        async def take_and_mark(hand: Hand) -> list[Row]:
+            found = await take(hand, lanes, at_text, limit)
+            if not found:
+                return []
+            places = arrays([[row[:_PLACE] for row in found]])
+            mine = {tuple(row) for row in await hand.read(sql.LEASE, lease, until_text, *places, at_text)}
+            return [row for row in found if row[:_PLACE] in mine]
+
+        taken: list[Row] = await self._writer.small((), take_and_mark)
+        return [read_job(row, lease=lease, rendered=await rendering(self._readers, row)) for row in taken]
+
+    async def keep_rendered(self, job: Job, rendered: bytes) -> None:
+        """Keep what was rendered, unless something is kept already or another has taken the job."""
+
+        async def keep(hand: Hand) -> None:
+            if await hand.write(sql.MARK_RENDERED, *place_of(job), job.lease):
+                await hand.write(sql.ADD_RENDERING, job.merchant_id, message_key(job.message_id), rendered)
+
+        await self._writer.small((job.merchant_id,), keep, locks=False)
+
+    async def settle(self, job: Job, state: JobState, due_at: datetime, tried: Try | None) -> None:
+        """Log the try and put the job into `state`; the lease ends. Nothing changes when another has taken the job."""
+        tries, first_failed_at, last_outcome = job.tries, job.first_failed_at, job.last_outcome
+        if tried is not None:
+            tries, last_outcome = tries + 1, tried.outcome
+            if not tried.is_taken and first_failed_at is None:
+                first_failed_at = tried.at
+        settled = (
+            *place_of(job),
+            job.lease,
+            state.value,
+            rows.time_text(due_at if state is JobState.PENDING else job.due_at),
+            tries,
+            rows.time_text(first_failed_at) if first_failed_at is not None else None,
+            last_outcome,
+        )
+
+        async def write(hand: Hand) -> None:
+            if await hand.write(sql.SETTLE, *settled) and tried is not None:
+                await hand.write(sql.ADD_TRY, job.merchant_id, message_key(job.message_id), *write_try(tried))
+
+        await self._writer.small((job.merchant_id,), write, locks=False)
+
+    async def add(self, cause: Job, message: Message, at: datetime) -> None:
+        """Put in one more message of the event that `cause` is about: once for each cause and topic."""
+        (message_id,) = self._ids.fresh(at, 1)
+        added = (
+            cause.merchant_id,
+            cause.serial,
+            cause.position,
+            cause.part,
+            message_id,
+            message.channel.value,
+            message.topic,
+            message.recipient,
+            write_facts(message.facts),
+            rows.time_text(at),
+        )
+
+        async def write(hand: Hand) -> None:
+            await hand.write(sql.ADD_CONSEQUENCE, *added)
+
+        # Two workers who have two messages of one event would otherwise both give the same part.
+        await self._writer.small((cause.merchant_id,), write)
+
+    async def give_back(self, jobs: Sequence[Job]) -> None:
+        """End leases whose jobs were not begun, as if they had never been taken."""
+
+        async def end(hand: Hand) -> None:
+            for job in jobs:
+                await hand.write(sql.GIVE_BACK, *place_of(job), job.lease)
+
+        await self._writer.small((), end)
+
+    async def release_held(self, merchant_id: str, recipient: str | None, at: datetime) -> int:
+        """
+        Make held jobs due again, oldest first, and return how many; without a recipient all webhooks of the merchant.
+
+        Each starts anew: tries that failed before count no more.
+        """
+        if recipient is not None:
+            held = held_for(self._readers, merchant_id, recipient)
+        else:
+            held = in_state(self._readers, merchant_id, JobState.HELD)
+        return await make_all_due(
+            self._writer, merchant_id, held, at, lambda row: recipient is not None or row[_CHANNEL] == _WEBHOOK
+        )
+
+    async def next_due(self) -> datetime | None:
+        """Return when the next job can be taken; what waits for one under way or held counts for nothing."""
+        due_at = await self._lanes.next_due()
+        return rows.read_time(due_at) if due_at is not None else None
+
+    async def forget_done(self, before: datetime, limit: int) -> int:
+        """Drop logged requests and answers, and what was rendered for messages, older than that; return how many."""
+
+        async def forget(hand: Hand) -> int:
+            said = await hand.write(sql.FORGET_SAID, rows.time_text(before), limit)
+            return said + await hand.write(sql.FORGET_RENDERED, lowest_id(before), limit)
+
+        forgotten: int = await self._writer.small((), forget)
+        return forgotten

@@ -1,0 +1,34 @@
+"""Which payers may need a reminder, on PostgreSQL: found by query. That one was reminded is kept by `batch.py`."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from paydue.domain.invoice import Invoice
+from paydue.domain.settings import ProductType
+from paydue.storage import rows
+from paydue.storage.postgres import delivery_statements as sql
+from paydue.storage.postgres.sessions import Readers
+from paydue.storage.postgres.statements import EVERYBODY
+from paydue.storage.vault import Vault
+
+
+class PostgresReminders:
+    """`usecases.delivery_ports.Reminders` on PostgreSQL."""
+
+    def __init__(self, readers: Readers, vault: Vault) -> None:
+        self._read = readers.read
+        self._vault = vault
+
+    async def merchants_who_remind(self) -> Sequence[str]:
+        """Return the merchants whose invoicing settings ask for reminders."""
+        found = await self._read(sql.MERCHANTS_WHO_REMIND, EVERYBODY, ProductType.INVOICING.value)
+        return [merchant_id for (merchant_id,) in found]
+
+    async def due_on(self, merchant_id: str, due: date, after_serial: int, limit: int) -> Sequence[Invoice]:
+        """Return SENT and PARTIAL invoices due on that day with a serial above `after_serial`, in its order."""
+        found = await self._read(sql.DUE_ON, merchant_id, due.isoformat(), after_serial, limit)
+        return [rows.read_invoice(merchant_id, row, self._vault) for row in found]
+
+    async def was_reminded(self, merchant_id: str, serial: int, kind: str, due: date) -> bool:
+        """Tell whether the payer was reminded of that due date before."""
+        return bool(await self._read(sql.WAS_REMINDED, merchant_id, serial, kind, due.isoformat()))

@@ -1,0 +1,208 @@
+"""The one writer of this process: takes the queued writes of all callers and keeps each batch in one transaction."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+from paydue.domain.errors import BrokenFact, Refusal, StoreUnavailable
+from paydue.storage.group_commit import QUEUE_LIMIT, GroupCommit
+from paydue.storage.postgres.batch import Batch, Hand, Keep, Small, Work
+from paydue.storage.postgres.sessions import FAILURES, LOST_RACE, REFUSED_VALUES, Session, connect, unavailable
+from paydue.storage.postgres.statements import EVERYBODY
+from paydue.storage.vault import Vault
+from paydue.usecases.ports import (
+    AlreadyReminded,
+    Change,
+    Clock,
+    KeyExists,
+    MerchantExists,
+    NoSuchMerchant,
+    ReceiptExists,
+    StaleVersion,
+)
+
+# Answers to one caller. They are raised before anything of his is written, or it is undone then.
+_REFUSALS: Final = (
+    Refusal, StaleVersion, ReceiptExists, AlreadyReminded, MerchantExists, NoSuchMerchant, KeyExists
+)  # fmt: skip
+
+_TRIES: Final = 4
+_LONGEST_PAUSE_SECONDS: Final = 0.05
+
+
+class Writer:
+    """Group commit on a connection of its own, which is made anew whenever it is lost."""
+
+    def __init__(self, url: str, vault: Vault, clock: Clock, queue_limit: int = QUEUE_LIMIT) -> None:
+        self._url = url
+        self._vault = vault
+        self._clock = clock
+        self._session: Session | None = None
+        self._queue: GroupCommit[Work, Any] = GroupCommit(self._write, queue_limit=queue_limit)
+
+    def keep(self, merchant_id: str, change: Change) -> asyncio.Future[Any]:
+        """Queue a change; the invoice as stored, or its refusal, is set once the transaction is durable."""
+        return self._queue.submit(Keep(merchant_id, change))
+
+    def small(
+        self, merchants: tuple[str, ...], write: Callable[[Hand], Awaitable[Any]], *, locks: bool = True
+    ) -> asyncio.Future[Any]:
+        """
+        Queue a write of another kind, which may be done more than once until it is kept.
+
+        It reaches rows of these merchants alone, and with none those of everybody; `locks` makes it wait for whoever
+        else changes anything of them. When it raises, nothing of it stays.
+        """
+        return self._queue.submit(Small(merchants, write, locks))
+
+    async def close(self) -> None:
+        """Finish what was accepted, then let go of the connection."""
+        await self._queue.close()
+        if self._session is not None:
+            await self._session.close()
+
+    async def _write(self, works: Sequence[Work]) -> list[Any]:
+        for is_last in (*[False] * (_TRIES - 1), True):
+            try:
+                return await self._try(works)
+            except LOST_RACE as lost:
+                if is_last:
+                    raise unavailable(lost) from lost
+            # Whoever lost at once would meet again at once.
+            await asyncio.sleep(random.uniform(0.1, 1) * _LONGEST_PAUSE_SECONDS)  # noqa: S311 - a pause is no secret
+        raise AssertionError
+
+    async def _try(self, works: Sequence[Work]) -> list[Any]:
+        session = await self._begin()
+        try:
+            outcomes = await self._together(session, works)
+            if outcomes is None:
+                await session.run("ROLLBACK")
+                await session.run("BEGIN")
+                outcomes = await self._one_by_one(session, works)
+            # A transaction that a statement has spoiled is not refused here but rolled back, without an error.
+            if (done := await session.run("COMMIT")) != "COMMIT":
+                raise StoreUnavailable(f"PostgreSQL answered COMMIT with {done}")
+        except LOST_RACE:
+            await _undo(session)
+            raise
+        except (*FAILURES, TimeoutError) as failure:
+            await _undo(session)
+            raise unavailable(failure) from failure
+        except BaseException:
+            session.drop()
+            raise
+        return outcomes
+
+    async def _begin(self) -> Session:
+        if self._session is not None and self._session.is_open:
+            try:
+                await self._session.run("BEGIN")
+            except (*FAILURES, TimeoutError):
+                # The server was restarted since the last batch. Nothing of this one was asked of it yet.
+                self._session.drop()
+            else:
+                return self._session
+        self._session = await connect(self._url)
+        try:
+            await self._session.run("BEGIN")
+        except (*FAILURES, TimeoutError) as failure:
+            self._session.drop()
+            raise unavailable(failure) from failure
+        return self._session
+
+    async def _together(self, session: Session, works: Sequence[Work]) -> list[Any] | None:
+        """Write all and return the outcomes; None when something unforeseen spoiled the transaction."""
+        batch = Batch(session, self._vault, self._clock, careful=False)
+        outcomes: list[Any] = [None] * len(works)
+        small = []
+        try:
+            await batch.prepare(works)
+            for place, work in enumerate(works):
+                if isinstance(work, Small):
+                    small.append((place, work))
+                    continue
+                try:
+                    outcomes[place] = batch.keep(work.merchant_id, work.change)
+                except _REFUSALS as refusal:
+                    outcomes[place] = refusal
+            await batch.flush()
+            for place, each in small:
+                outcomes[place] = await _write_small(session, each)
+        except REFUSED_VALUES:
+            return None
+        except FAILURES as failure:
+            # The driver refuses values too, as ValueError, before they leave.
+            if isinstance(failure, ValueError):
+                return None
+            raise
+        except TimeoutError:
+            raise
+        except Exception:  # noqa: BLE001 - whatever one caller's change runs into must not fail the others
+            return None
+        return outcomes
+
+    async def _one_by_one(self, session: Session, works: Sequence[Work]) -> list[Any]:
+        """Write each in a savepoint of its own, so that what spoils one is undone and told to its caller alone."""
+        outcomes: list[Any] = []
+        for work in works:
+            if isinstance(work, Small):
+                outcomes.append(await _write_small(session, work))
+                continue
+            outcomes.append(await _alone(session, self._keeping(session, work)))
+        return outcomes
+
+    def _keeping(self, session: Session, work: Keep) -> Callable[[], Awaitable[Any]]:
+        async def keep() -> Any:
+            batch = Batch(session, self._vault, self._clock, careful=True)
+            await batch.prepare([work])
+            invoice = batch.keep(work.merchant_id, work.change)
+            await batch.flush()
+            return invoice
+
+        return keep
+
+
+async def _write_small(session: Session, work: Small) -> Any:
+    async def write() -> Any:
+        return await work.write(Hand(session))
+
+    return await _alone(session, write, work.merchants or (EVERYBODY,))
+
+
+async def _alone(
+    session: Session, write: Callable[[], Awaitable[Any]], merchants: tuple[str, ...] | None = None
+) -> Any:
+    """Return what `write` returns, or the exception that refuses it, after which nothing of it stays."""
+    await session.run("SAVEPOINT one" + (f"; SET LOCAL paydue.merchants = {_literal(merchants)}" if merchants else ""))
+    outcome: Any
+    try:
+        outcome = await write()
+    except REFUSED_VALUES as error:
+        outcome = BrokenFact(f"the schema refuses it: {error}")
+    except FAILURES as failure:
+        if not isinstance(failure, ValueError):
+            raise
+        outcome = BrokenFact(f"no row can hold it: {failure}")
+    except TimeoutError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is this caller's alone
+        outcome = error
+    await session.run("ROLLBACK TO one" if isinstance(outcome, Exception) else "RELEASE one")
+    return outcome
+
+
+def _literal(merchants: tuple[str, ...]) -> str:
+    """Return the names as SET takes them: as text between quotes, for it knows no parameters."""
+    quoted = "\n".join(merchants).replace("'", "''").replace("\\", "\\\\")
+    return f" E'{quoted}'"
+
+
+async def _undo(session: Session) -> None:
+    if not session.is_open:
+        return
+    try:
+        await session.run("ROLLBACK")
+    except (*FAILURES, TimeoutError):
+        session.drop()

@@ -1,0 +1,226 @@
+"""
+Every SQL statement about delivering, each with a name: the outbox as a queue and as a log, webhooks, reminders.
+
+Apart from `statements.py` because nothing here is run where an invoice is created or read.
+"""
+
+# ruff: noqa: S608 - the names put into these statements are constants of the row modules and this file.
+
+from typing import Final
+
+from paydue.storage.outbox_rows import JOB_COLUMNS, TRY_COLUMNS
+from paydue.storage.rows import READ_COLUMNS
+from paydue.storage.webhook_rows import SUBSCRIPTION_COLUMNS, WEBHOOK_KEY_COLUMNS
+from paydue.usecases.delivery_ports import JobState
+
+
+def _columns(names: tuple[str, ...]) -> str:
+    return ", ".join(names)
+
+
+def _marks(count: int) -> str:
+    return ", ".join("?" * count)
+
+
+_JOB: Final = _columns(JOB_COLUMNS)
+_AT_PLACE: Final = "merchant_id = ? AND serial = ? AND position = ? AND part = ?"
+
+# The queue
+
+# Lanes that something waits in, from one on, each with the earliest time in it. Steps from lane to lane in the index:
+# what waits behind the first of a lane is not looked at.
+LANES: Final = (
+    "WITH RECURSIVE lanes (lane) AS ("
+    " SELECT min(lane) FROM outbox INDEXED BY outbox_queue WHERE state = 'pending' AND lane > ?"
+    " UNION ALL"
+    " SELECT (SELECT min(later.lane) FROM outbox AS later INDEXED BY outbox_queue"
+    " WHERE later.state = 'pending' AND later.lane > lanes.lane) FROM lanes WHERE lanes.lane IS NOT NULL LIMIT ?)"
+    " SELECT lane, (SELECT min(due_at) FROM outbox AS first INDEXED BY outbox_queue"
+    " WHERE first.state = 'pending' AND first.lane = lanes.lane) FROM lanes WHERE lane IS NOT NULL"
+)
+# What a row waits for, if anything: the state and time of what is ahead of it, of the same invoice to the same
+# recipient. What is held comes first ('held' < 'pending').
+_AHEAD: Final = (
+    "(SELECT min(ahead.state || ' ' || ahead.due_at) FROM outbox AS ahead"
+    " WHERE ahead.merchant_id = outbox.merchant_id AND ahead.serial = outbox.serial"
+    " AND (ahead.position, ahead.part) < (outbox.position, outbox.part)"
+    " AND ahead.channel = outbox.channel AND ahead.recipient = outbox.recipient"
+    " AND (ahead.state = 'pending' OR ahead.state = 'held'))"
+)
+# What is due in a lane, oldest first: until when it is taken, what it waits for, and the job.
+WAITING: Final = (
+    f"SELECT lease_until, {_AHEAD}, {_JOB} FROM outbox INDEXED BY outbox_queue"
+    " WHERE lane = ? AND state = 'pending' AND due_at <= ? ORDER BY due_at, merchant_id, serial, position, part LIMIT ?"
+)
+# A row that a worker takes.
+LEASE: Final = f"UPDATE outbox SET lease = ?, lease_until = ? WHERE {_AT_PLACE}"
+# A row that waits for one that is due later, or held.
+PUT_OFF: Final = f"UPDATE outbox SET state = ?, due_at = ? WHERE {_AT_PLACE} AND state = 'pending'"
+# A row that is taken no more; no row when another took it.
+GIVE_BACK: Final = f"UPDATE outbox SET lease = NULL, lease_until = NULL WHERE {_AT_PLACE} AND lease = ?"
+# Where a job goes after a go at it; no row when another took it.
+SETTLE: Final = (
+    "UPDATE outbox SET state = ?, due_at = ?, tries = ?, first_failed_at = ?, last_outcome = ?, lease = NULL,"
+    f" lease_until = NULL WHERE {_AT_PLACE} AND lease = ?"
+)
+# A go at a message, the next of it.
+ADD_TRY: Final = (
+    f"INSERT INTO delivery_tries (merchant_id, message_id, number, {_columns(TRY_COLUMNS)})"
+    " VALUES (?1, ?2,"
+    " 1 + (SELECT ifnull(max(number), 0) FROM delivery_tries WHERE merchant_id = ?1 AND message_id = ?2),"
+    f" {_marks(len(TRY_COLUMNS))})"
+)
+# That there is something rendered; no row when another took the job.
+MARK_RENDERED: Final = f"UPDATE outbox SET is_rendered = 1 WHERE {_AT_PLACE} AND lease = ?"
+# What was rendered first.
+ADD_RENDERING: Final = f"INSERT INTO renderings VALUES ({_marks(3)}) ON CONFLICT DO NOTHING"
+# What was rendered.
+RENDERING: Final = "SELECT rendered FROM renderings WHERE merchant_id = ? AND message_id = ?"
+
+# A message because of another of the same event; no row when there is one of that topic already.
+ADD_CONSEQUENCE: Final = (
+    "INSERT INTO outbox (merchant_id, serial, position, part, cause_part, message_id, number, channel, topic,"
+    " recipient, facts, due_at) SELECT merchant_id, serial, position, 1 + max(part), ?, ?, number, ?, ?, ?, ?, ?"
+    " FROM outbox WHERE merchant_id = ? AND serial = ? AND position = ?"
+    " HAVING ifnull(sum(cause_part = ? AND topic = ?), 0) = 0 AND max(part) IS NOT NULL"
+)
+
+# Making due again
+
+# A row that starts anew, unless a worker has it just now.
+MAKE_DUE: Final = (
+    "UPDATE outbox SET state = 'pending', due_at = ?, tries = 0, first_failed_at = NULL, lease = NULL,"
+    f" lease_until = NULL, is_replayed = ? WHERE {_AT_PLACE} AND state = ?"
+    " AND (lease_until IS NULL OR lease_until <= ?)"
+)
+# What was put off behind a row that is now due.
+BRING_FORWARD: Final = (
+    "UPDATE outbox SET due_at = ? WHERE merchant_id = ? AND serial = ? AND (position, part) > (?, ?)"
+    " AND channel = ? AND recipient = ? AND state = 'pending' AND tries = 0 AND due_at > ?"
+)
+# What is held for a recipient from a message on, oldest first.
+HELD: Final = (
+    f"SELECT {_JOB} FROM outbox INDEXED BY outbox_held"
+    " WHERE merchant_id = ? AND recipient = ? AND state = 'held' AND message_id > ? ORDER BY message_id LIMIT ?"
+)
+# What is in a state, of the messages made in a stretch of time, oldest first.
+IN_STATE: Final = (
+    f"SELECT {_JOB} FROM outbox INDEXED BY outbox_by_message WHERE merchant_id = ? AND state = ? AND message_id > ?"
+    " AND message_id <= ? AND recipient IS NOT NULL ORDER BY message_id LIMIT ?"
+)
+# Whether anything replayed is not through.
+IS_REPLAYING: Final = (
+    "SELECT 1 FROM outbox INDEXED BY outbox_replayed WHERE merchant_id = ? AND state = 'pending' AND is_replayed = 1"
+)
+# The message that an attempt belongs to.
+TRACED: Final = (
+    "SELECT message_id FROM delivery_tries INDEXED BY delivery_tries_by_trace WHERE merchant_id = ? AND trace_id = ?"
+)
+
+# The log
+
+# One message.
+BY_MESSAGE: Final = (
+    f"SELECT {_JOB} FROM outbox INDEXED BY outbox_by_message WHERE merchant_id = ?"
+    f" AND state IN ({', '.join(repr(state.value) for state in JobState)}) AND message_id = ?"
+    " AND recipient IS NOT NULL"
+)
+# The tries of a message, oldest first.
+TRIES: Final = (
+    f"SELECT {_columns(TRY_COLUMNS)} FROM delivery_tries WHERE merchant_id = ? AND message_id = ? ORDER BY number"
+)
+# The merchant is ?1; the id that comes before, the lowest and the highest are ?2 to ?4; then channel and recipient.
+_WANTED: Final = (
+    "merchant_id = ?1 AND message_id < ?2 AND message_id >= ?3 AND message_id <= ?4"
+    " AND (?5 IS NULL OR channel = ?5) AND recipient IS NOT NULL AND (?6 IS NULL OR recipient = ?6)"
+)
+
+
+def newest(states: tuple[JobState, ...]) -> str:
+    """Return the query for messages in any of these states, newest first: the states' stretches are merged."""
+    stretches = (
+        f"SELECT {_JOB} FROM outbox INDEXED BY outbox_by_message WHERE {_WANTED} AND state = '{state.value}'"
+        for state in states
+    )
+    return f"{' UNION ALL '.join(stretches)} ORDER BY message_id DESC LIMIT ?7"
+
+
+# The messages about one invoice, newest first.
+OF_INVOICE: Final = (
+    f"SELECT {_JOB} FROM outbox WHERE {_WANTED}"
+    " AND serial = (SELECT serial FROM invoices WHERE merchant_id = ?1 AND number = ?8)"
+    " AND (?9 IS NULL OR state = ?9) ORDER BY message_id DESC LIMIT ?7"
+)
+# Who asked for something.
+ADD_ACTION: Final = f"INSERT INTO actions VALUES ({_marks(7)})"
+
+# Forgetting
+
+# Requests and answers of some old tries.
+FORGET_SAID: Final = (
+    "UPDATE delivery_tries SET request = '', answer = '' WHERE rowid IN (SELECT said.rowid FROM merchants"
+    " CROSS JOIN delivery_tries AS said INDEXED BY delivery_tries_to_forget"
+    " ON said.merchant_id = merchants.merchant_id AND said.at < ? AND (said.request <> '' OR said.answer <> '')"
+    " LIMIT ?)"
+)
+# Some of what was rendered for old messages.
+FORGET_RENDERED: Final = (
+    "DELETE FROM renderings WHERE rowid IN (SELECT old.rowid FROM merchants CROSS JOIN renderings AS old"
+    " ON old.merchant_id = merchants.merchant_id AND old.message_id < ? LIMIT ?)"
+)
+
+# Subscriptions
+
+# A merchant's subscriptions that are not deleted, oldest first.
+SUBSCRIPTIONS: Final = (
+    f"SELECT {_columns(SUBSCRIPTION_COLUMNS)} FROM subscriptions WHERE merchant_id = ? AND deleted_at IS NULL"
+    " ORDER BY created_at, webhook_id"
+)
+# Whether there is a subscription that is not deleted.
+HAS_SUBSCRIPTION: Final = "SELECT 1 FROM subscriptions WHERE merchant_id = ? AND webhook_id = ? AND deleted_at IS NULL"
+# How many they are.
+SUBSCRIPTION_COUNT: Final = "SELECT count(*) FROM subscriptions WHERE merchant_id = ? AND deleted_at IS NULL"
+# A new subscription.
+ADD_SUBSCRIPTION: Final = (
+    "INSERT INTO subscriptions (merchant_id, webhook_id, version, status, created_at, document)"
+    " VALUES (?, ?, 1, ?, ?, ?)"
+)
+# A changed subscription; no row when it was changed or deleted since it was read.
+AMEND_SUBSCRIPTION: Final = (
+    "UPDATE subscriptions SET version = version + 1, status = ?, document = ?"
+    " WHERE merchant_id = ? AND webhook_id = ? AND version = ? AND deleted_at IS NULL"
+)
+# A subscription that is no more; no row when there is none.
+DELETE_SUBSCRIPTION: Final = (
+    "UPDATE subscriptions SET version = version + 1, deleted_at = ?"
+    " WHERE merchant_id = ? AND webhook_id = ? AND deleted_at IS NULL"
+)
+
+# Webhook keys
+
+# A merchant's webhook keys.
+WEBHOOK_KEYS: Final = (
+    f"SELECT {_columns(WEBHOOK_KEY_COLUMNS)} FROM webhook_keys WHERE merchant_id = ? ORDER BY created_at, key_id"
+)
+# A new webhook key.
+ADD_WEBHOOK_KEY: Final = (
+    f"INSERT INTO webhook_keys ({_columns(WEBHOOK_KEY_COLUMNS)}) VALUES ({_marks(len(WEBHOOK_KEY_COLUMNS))})"
+)
+# A webhook key that is forgotten.
+DROP_WEBHOOK_KEY: Final = "DELETE FROM webhook_keys WHERE merchant_id = ? AND key_id = ?"
+
+# Reminders
+
+# That a payer is reminded.
+ADD_REMINDER: Final = f"INSERT INTO reminders VALUES ({_marks(4)})"
+# Whether a payer was reminded.
+HAS_REMINDER: Final = "SELECT 1 FROM reminders WHERE merchant_id = ? AND serial = ? AND kind = ? AND due_date = ?"
+# Open invoices due on a day, from a serial on.
+DUE_ON: Final = (
+    f"SELECT {_columns(READ_COLUMNS)} FROM invoices INDEXED BY invoices_due WHERE merchant_id = ? AND due_date = ?"
+    " AND (status = 'SENT' OR status = 'PARTIAL') AND id > ? ORDER BY id LIMIT ?"
+)
+# Merchants whose settings for a product ask for reminders.
+MERCHANTS_WHO_REMIND: Final = (
+    "SELECT merchant_id FROM settings WHERE product = ? AND document ->> '$.sends_reminders' ORDER BY merchant_id"
+)

@@ -1,0 +1,238 @@
+"""
+Pay an invoice through a gateway: begin, charge, settle.
+
+Two rules carry it. An attempt is stored before the gateway is asked for anything, and as SUBMITTED, with its part of
+the balance reserved, before the gateway is told to charge; so a crash at any step leaves something to ask about. And
+only the caller who made it SUBMITTED charges; so a form that is sent twice pays once.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+import msgspec
+from msgspec.structs import replace
+
+from paydue.domain.attempts import CHECKOUT_LASTS, AttemptState, Entry, PaymentAttempt
+from paydue.domain.errors import AttemptNotOpen, GatewayRefusal, NoSuchInvoice, StoreBusy
+from paydue.domain.invoice import Invoice
+from paydue.domain.money import truncated
+from paydue.domain.payable import TRY_LIMITS, TryLimits, check_payable, check_tries
+from paydue.domain.reservations import Hold
+from paydue.usecases.attempt_ports import AttemptChange, AttemptExists
+from paydue.usecases.change_attempt import AttemptDecision, Books, change_attempt
+from paydue.usecases.gateway_ports import Checkout, CheckoutRequest, Gateway, Kind, Outcome
+from paydue.usecases.ports import Actor, Change, Clock, StaleVersion
+from paydue.usecases.settle_payment import settle_payment
+
+_TRIES = 16
+
+
+class Ids(Protocol):
+    def attempt_id(self) -> str:
+        """Return a fresh UUID: it is an attempt's or a refund's name here and at the gateway."""
+        ...
+
+
+class PaymentWish(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What a payer asked for. `payer_key` came with the form: a form that is sent again is the same wish.
+
+    `page_origin` is where the form stands; the two addresses are where a gateway's own page sends the payer back to.
+    """
+
+    number: str
+    amount: Decimal
+    payer_key: str
+    page_origin: str
+    return_url: str
+    cancel_url: str
+    payer_email: str | None = None
+    locale: str = "en-US"
+    merchant_name: str = ""
+    wants_authentication: bool = False
+
+
+class Begun(msgspec.Struct, frozen=True):
+    """An attempt, and the form to pay it by; without a form the attempt's state says how it stands."""
+
+    attempt: PaymentAttempt
+    checkout: Checkout | None = None
+
+
+async def begin_payment(
+    books: Books,
+    gateway: Gateway,
+    wish: PaymentWish,
+    *,
+    clock: Clock,
+    ids: Ids,
+    actor: Actor,
+    limits: TryLimits | None = TRY_LIMITS,
+) -> Begun:
+    """
+    Store an attempt and open a form for it. The same wish again gets the same attempt, while nothing was submitted
+    with a fresh form.
+
+    Refuses in this order: NoSuchInvoice, TooManyTries, ActionNotAllowed, LinkExpired, PaymentInFlight,
+    AmountNotPayable, GatewayRefusal (a currency that the gateway cannot take).
+    """
+    attempt = await books.attempts.attempt_by_payer_key(wish.number, wish.payer_key)
+    if attempt is None:
+        attempt = await _store(books, gateway, wish, clock, ids, actor, limits)
+    if attempt.state not in (AttemptState.BEGUN, AttemptState.OPEN) or clock.now() >= attempt.expires_at:
+        return Begun(attempt)
+    opened = await gateway.begin(
+        CheckoutRequest(
+            attempt=attempt,
+            page_origin=wish.page_origin,
+            return_url=wish.return_url,
+            cancel_url=wish.cancel_url,
+            locale=wish.locale,
+            merchant_name=wish.merchant_name,
+            wants_authentication=wish.wants_authentication,
+        )
+    )
+    at = clock.now()
+    if isinstance(opened, Outcome):
+        return Begun(await settle_payment(books, attempt.attempt_id, opened, at=at, actor=actor))
+
+    def open_form(stored: PaymentAttempt, invoice: Invoice) -> AttemptDecision:
+        match stored.state:
+            case AttemptState.BEGUN:
+                return AttemptDecision(stored.moved(AttemptState.OPEN, at, session=opened.session), invoice)
+            case AttemptState.OPEN:
+                return AttemptDecision(replace(stored, session=opened.session), invoice)
+        return AttemptDecision(stored, invoice)
+
+    attempt = await change_attempt(books, attempt.attempt_id, open_form, actor=actor)
+    return Begun(attempt, opened if attempt.state is AttemptState.OPEN else None)
+
+
+async def charge_payment(
+    books: Books, gateway: Gateway, number: str, attempt_id: str, handed_over: str, *, clock: Clock, actor: Actor
+) -> PaymentAttempt:
+    """
+    Charge an open attempt with what the gateway's form handed over, and return it as it stands then.
+
+    An attempt that was submitted before is returned as it is, and nothing is charged again. Where what may be paid
+    has become less meanwhile, nothing is charged either: PaymentInFlight, AmountNotPayable. Raises NoSuchAttempt,
+    AttemptNotOpen (no form was opened), ActionNotAllowed, LinkExpired.
+    """
+    is_mine = False
+
+    def submit(attempt: PaymentAttempt, invoice: Invoice) -> AttemptDecision:
+        nonlocal is_mine
+        is_mine = False
+        at = clock.now()
+        if attempt.number != number or attempt.state is AttemptState.BEGUN:
+            raise AttemptNotOpen(attempt_id, attempt.state.value)
+        if attempt.state is not AttemptState.OPEN:
+            return AttemptDecision(attempt, invoice)
+        if at >= attempt.expires_at:
+            return AttemptDecision(attempt.moved(AttemptState.EXPIRED, at), invoice.release(attempt_id))
+        check_payable(invoice.release(attempt_id), attempt.amount, at)
+        reserved = invoice.reserve(attempt_id, attempt.amount, Hold.IN_FLIGHT)
+        is_mine = True
+        return AttemptDecision(attempt.moved(AttemptState.SUBMITTED, at, submitted_at=at), reserved)
+
+    attempt = await change_attempt(books, attempt_id, submit, actor=actor)
+    if not is_mine:
+        return attempt
+    outcome = await gateway.charge(attempt, handed_over)
+    return await settle_payment(books, attempt_id, outcome, at=clock.now(), actor=actor)
+
+
+async def abandon_payment(
+    books: Books, gateway: Gateway, attempt_id: str, *, clock: Clock, actor: Actor
+) -> PaymentAttempt:
+    """
+    End an open attempt because its payer went back; one whose payment was faster is settled instead.
+
+    Anything but an open attempt is returned as it is. Raises NoSuchAttempt.
+    """
+    attempt = await change_attempt(books, attempt_id, AttemptDecision, actor=actor)
+    if attempt.state is not AttemptState.OPEN:
+        return attempt
+    outcome = await gateway.close(attempt) if attempt.reserves_from_begin else Outcome(kind=Kind.CANCELED)
+    if outcome.kind in (Kind.UNAVAILABLE, Kind.MISCONFIGURED, Kind.INVALID, Kind.UNKNOWN):
+        # Whether the form is closed is not known. The reconciler asks again when it would have ended by itself.
+        return attempt
+
+    def give_up(stored: PaymentAttempt, invoice: Invoice) -> AttemptDecision:
+        if stored.state is not AttemptState.OPEN:
+            return AttemptDecision(stored, invoice)
+        return AttemptDecision(stored.moved(AttemptState.CANCELED, clock.now()), invoice.release(attempt_id))
+
+    if outcome.kind in (Kind.CANCELED, Kind.NOT_FOUND):
+        return await change_attempt(books, attempt_id, give_up, actor=actor)
+    return await settle_payment(books, attempt_id, outcome, at=clock.now(), actor=actor)
+
+
+async def _store(
+    books: Books,
+    gateway: Gateway,
+    wish: PaymentWish,
+    clock: Clock,
+    ids: Ids,
+    actor: Actor,
+    limits: TryLimits | None,
+) -> PaymentAttempt:
+    """Return the attempt as stored; the stored one, when the same wish was faster on another way."""
+    able = gateway.capabilities
+    for _ in range(_TRIES):
+        at = clock.now()
+        invoice = await books.store.invoice(wish.number)
+        if invoice is None:
+            raise NoSuchInvoice(wish.number)
+        earlier = await books.attempts.attempts_of(wish.number)
+        if limits is not None:
+            check_tries(earlier, at, limits)
+        amount = truncated(wish.amount, invoice.terms.currency)
+        payable = check_payable(invoice, amount, at)
+        if able.currencies is not None and invoice.terms.currency not in able.currencies:
+            raise GatewayRefusal("currency")
+        attempt = _attempt(wish, invoice, able.name, ids.attempt_id(), amount, at, redirects=able.redirects)
+        attempt = replace(attempt, least=payable.least if payable.is_choice else amount)
+        change = None
+        if able.redirects:
+            reserved = invoice.reserve(attempt.attempt_id, amount, Hold.OFFERED)
+            change = Change(before=invoice, after=reserved, actor=actor)
+        try:
+            return (await books.attempts.keep(AttemptChange(before=None, after=attempt, invoice=change))).attempt
+        except StaleVersion:
+            continue
+        except AttemptExists:
+            found = await books.attempts.attempt_by_payer_key(wish.number, wish.payer_key)
+            if found is not None:
+                return found
+    raise StoreBusy(f"invoice {wish.number} changed {_TRIES} times while one attempt was begun")
+
+
+def _attempt(
+    wish: PaymentWish,
+    invoice: Invoice,
+    gateway: str,
+    attempt_id: str,
+    amount: Decimal,
+    at: datetime,
+    *,
+    redirects: bool,
+) -> PaymentAttempt:
+    return PaymentAttempt(
+        attempt_id=attempt_id,
+        number=invoice.number,
+        payer_key=wish.payer_key,
+        gateway=gateway,
+        # People find the invoice by it at the processor; the end keeps it unique. 50 characters at most.
+        reference=f"{invoice.number[:20]}-{attempt_id.replace('-', '')[-24:]}",
+        amount=amount,
+        least=amount,
+        currency=invoice.terms.currency,
+        begun_at=at,
+        expires_at=at + CHECKOUT_LASTS[redirects],
+        reserves_from_begin=redirects,
+        payer_email=wish.payer_email,
+        next_look_at=at + CHECKOUT_LASTS[redirects],
+        log=(Entry(AttemptState.BEGUN, at),),
+    )

@@ -1,0 +1,424 @@
+"""Notifications from the outbox to a receiver over TLS: signed, retried as agreed, held, released, never doubled."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from standardwebhooks.webhooks import Webhook
+
+from paydue.delivery import webhook_delivery
+from paydue.delivery.egress import Egress
+from paydue.domain.retry_policy import Algorithm, DefaultPolicy, RetryPolicy
+from paydue.domain.webhooks import (
+    OAuthConfig,
+    SecurityPolicy,
+    SecurityType,
+    Subscription,
+    SubscriptionAction,
+    SubscriptionStatus,
+)
+from paydue.usecases.access_keys import Secret
+from paydue.usecases.change_subscription import delete_subscription, move_subscription
+from paydue.usecases.delivery_ports import Job, JobState
+from paydue.usecases.ports import Channel
+from paydue.usecases.webhook_keys import store_oauth_credentials
+from posting import ACME, PORTAL, Installation, Recorder
+from receiver import ANSWERS, HASTY, Received, Receiver
+from storing import ACTOR, assert_all_holds
+
+SUSPENDS = RetryPolicy(suspends=True)
+AT_ONCE = RetryPolicy(suspends=True, number_of_retries=0)
+# What the receiver does that is no taking, by its path; None for what never answers.
+FAILURES = {
+    "/busy": "answered 503",
+    "/redirect": "answered 302",
+    "/drop": "dropped",
+    "/drop-in-head": "dropped",
+    "/no-http": "malformed answer",
+    "/hang": "timed out",
+    "/missing": "answered 404",
+    "/switch": "malformed answer",
+}
+
+
+async def webhooks(acme: Installation) -> list[Job]:
+    return list(await acme.jobs(channel=Channel.WEBHOOK))
+
+
+async def the_subscription(acme: Installation, like: Subscription) -> Subscription:
+    found = await acme.store.subscriptions_of(ACME).subscription(like.webhook_id)
+    assert found is not None
+    return found
+
+
+def body_of(received: Received) -> dict:
+    return json.loads(received.body)
+
+
+async def test_a_notification_is_signed_and_says_what_the_mail_says(
+    acme: Installation, receiver: Receiver, recorder: Recorder
+) -> None:
+    subscription = await acme.subscribe(receiver.url("/ok"))
+    invoice = await acme.send("7")
+    await acme.work()
+
+    (received,) = receiver.received
+    body = body_of(received)
+    data = body["payload"]["data"]
+    assert (body["eventType"], body["webhookId"]) == ("invoicing.customer.invoice.send", subscription.webhook_id)
+    assert (data["invoiceNumber"], data["invoiceBalance"]) == ("7", "293.50")
+    assert data["invoiceUrl"] == f"{PORTAL}/ebc2/invoicing/payInvoice/{invoice.payment_token}?version=v2.1"
+    assert data["emailTo"] == recorder.posted[0].recipient
+    (key,) = await acme.store.subscriptions_of(ACME).keys()
+    assert key.secret is not None
+    headers = {name: received.headers(name)[0] for name in ("webhook-id", "webhook-timestamp", "webhook-signature")}
+    # The library compares with the machine's clock; the tests' stands still.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Webhook, "_Webhook__verify_timestamp", lambda self, header: acme.clock.at)
+        assert Webhook(key.secret.reveal()).verify(received.body, headers) == body
+    assert headers["webhook-id"] == body["notificationId"] == (await webhooks(acme))[0].message_id
+
+
+async def test_nobody_who_does_not_listen_is_written_to(acme: Installation, receiver: Receiver) -> None:
+    await acme.send("7")
+    assert await webhooks(acme) == []
+    await acme.subscribe(receiver.url("/ok"))
+    # A subscription hears of what happens after it.
+    await acme.work()
+    assert receiver.received == []
+
+
+async def test_each_subscription_has_a_row_of_its_own(acme: Installation, receiver: Receiver) -> None:
+    receiver.answers["/down"] = ANSWERS["/busy"]
+    await acme.subscribe(receiver.url("/ok"))
+    await acme.subscribe(receiver.url("/down"))
+    await acme.send("7")
+    await acme.work()
+    assert sorted(job.state for job in await webhooks(acme)) == [JobState.DONE, JobState.PENDING]
+
+
+async def test_retries_come_when_the_policy_says_each_signed_anew_under_the_same_id(
+    acme: Installation, receiver: Receiver
+) -> None:
+    receiver.answers["/down"] = ANSWERS["/busy"].replace(b"Retry-After: 120\r\n", b"")
+    policy = RetryPolicy(algorithm=Algorithm.GEOMETRIC, first_retry=3, interval=5, number_of_retries=4)
+    await acme.subscribe(receiver.url("/down"), retry_policy=policy)
+    began = acme.clock.at
+    await acme.send("7")
+    offsets = []
+    while await acme.work():
+        offsets.append((acme.clock.at - began) // timedelta(minutes=1))
+        if await acme.store.outbox.next_due() is None:
+            break
+        await acme.until_next()
+
+    assert offsets == [0, 3, 15, 75, 375]
+    bodies = [body_of(each) for each in receiver.received]
+    assert [body["retryNumber"] for body in bodies] == [0, 1, 2, 3, 4]
+    assert [body["requestType"] for body in bodies] == ["NEW"] + ["RETRY"] * 4
+    assert [each.headers("V-C-Retry-Count") for each in receiver.received] == [[str(n)] for n in range(5)]
+    assert len({body["notificationId"] for body in bodies}) == 1
+    assert len({body["transactionTraceId"] for body in bodies}) == 5
+    assert len({tuple(each.headers("V-C-Signature")) for each in receiver.received}) == 5
+    (job,) = await webhooks(acme)
+    assert (job.state, job.tries) == (JobState.PARKED, 5)
+
+
+async def test_the_operators_policy_is_for_those_who_bring_none(acme: Installation, receiver: Receiver) -> None:
+    receiver.answers["/down"] = ANSWERS["/drop"]
+    await acme.subscribe(receiver.url("/down"))
+    for default, count, least in ((DefaultPolicy.COMPATIBLE, 4, 3), (DefaultPolicy.RESILIENT, 13, 2048)):
+        await acme.reopen(default_policy=default)
+        receiver.received.clear()
+        await acme.cancel((await acme.send()).number)
+        began = acme.clock.at
+        while await acme.work():
+            if await acme.store.outbox.next_due() is None:
+                break
+            await acme.until_next()
+        assert len(receiver.received) == 2 * count
+        assert acme.clock.at - began >= timedelta(minutes=least)
+
+
+async def test_a_receiver_that_names_a_time_is_left_alone_until_then(acme: Installation, receiver: Receiver) -> None:
+    await acme.subscribe(receiver.url("/busy"))
+    await acme.send("7")
+    await acme.work()
+    (job,) = await webhooks(acme)
+    assert job.due_at == acme.clock.at + timedelta(seconds=120)
+
+
+@pytest.mark.parametrize("path, outcome", FAILURES.items())
+async def test_what_is_no_taking_is_tried_again_and_on_record(
+    tmp_path: Path,
+    acme: Installation,
+    receiver: Receiver,
+    an_egress: Callable[..., Egress],
+    path: str,
+    outcome: str,
+) -> None:
+    receiver.answers["/missing"] = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+    if path == "/hang":
+        acme.egress = an_egress(limits=HASTY)
+        await acme.reopen()
+    await acme.subscribe(receiver.url(path))
+    await acme.send("7")
+    await acme.work()
+    (job,) = await webhooks(acme)
+    assert (job.state, job.last_outcome) == (JobState.PENDING, outcome)
+    (tried,) = await acme.tries(job)
+    assert tried.request.startswith(f"POST {receiver.url(path)}")
+    assert "payInvoice/***" in tried.request
+    assert tried.trace_id == body_of(receiver.received[0])["transactionTraceId"]
+
+    # Once it is well again, it gets the one notification under the one id.
+    receiver.answers[path] = ANSWERS["/ok"]
+    acme.egress = an_egress()
+    if path != "/hang":
+        await acme.until_next()
+        await acme.work()
+        assert [job.state for job in await webhooks(acme)] == [JobState.DONE]
+        assert len({body_of(each)["notificationId"] for each in receiver.received}) == 1
+
+
+async def test_an_endless_answer_that_began_with_yes_has_taken_it(acme: Installation, receiver: Receiver) -> None:
+    await acme.subscribe(receiver.url("/endless"))
+    await acme.send("7")
+    await acme.work()
+    (job,) = await webhooks(acme)
+    assert (job.state, job.last_outcome) == (JobState.DONE, "answered 200, then too large")
+
+
+async def test_a_redirect_is_never_followed(acme: Installation, receiver: Receiver) -> None:
+    await acme.subscribe(receiver.url("/redirect"))
+    await acme.send("7")
+    await acme.work()
+    assert [each.head[0].split()[1] for each in receiver.received] == ["/redirect"]
+
+
+async def test_an_address_that_became_forbidden_is_not_called(
+    acme: Installation, receiver: Receiver, an_egress: Callable[..., Egress]
+) -> None:
+    acme.egress = an_egress("169.254.169.254")
+    await acme.reopen()
+    await acme.subscribe(receiver.url("/ok"))
+    await acme.send("7")
+    await acme.work()
+    (job,) = await webhooks(acme)
+    assert (job.state, job.last_outcome) == (JobState.PENDING, "refused by rules")
+    assert receiver.connections == 0
+    # The subscriber learns nothing about addresses inside.
+    (tried,) = await acme.tries(job)
+    assert "169.254" not in tried.answer + tried.outcome
+
+
+async def test_a_receiver_that_is_gone_is_switched_off(acme: Installation, receiver: Receiver) -> None:
+    receiver.answers["/gone"] = b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n"
+    subscription = await acme.subscribe(receiver.url("/gone"))
+    await acme.send("7")
+    await acme.work()
+    now = await the_subscription(acme, subscription)
+    assert (now.status, now.is_switched_off) == (SubscriptionStatus.INACTIVE, True)
+    assert [job.state for job in await webhooks(acme)] == [JobState.PARKED]
+    await acme.send("8")
+    await acme.work()
+    assert len(receiver.received) == 1
+
+
+async def test_suspended_held_and_resumed_nothing_is_lost_and_the_oldest_goes_first(
+    acme: Installation, receiver: Receiver
+) -> None:
+    receiver.answers |= {"/hook": ANSWERS["/drop"], "/health": ANSWERS["/busy"]}
+    subscription = await acme.subscribe(
+        receiver.url("/hook"), retry_policy=SUSPENDS, health_check_url=receiver.url("/health")
+    )
+    await acme.send("7")
+    for _ in range(4):
+        await acme.work()
+        acme.clock.advance(minutes=1)
+    assert (await the_subscription(acme, subscription)).status is SubscriptionStatus.SUSPENDED
+    # What happens meanwhile is kept too, and no more is sent.
+    acme.clock.advance(minutes=1)
+    await acme.send("8")
+    acme.clock.advance(minutes=1)
+    await acme.send("9")
+    await acme.work()
+    assert {job.state for job in await webhooks(acme)} == {JobState.HELD}
+    tried = len([each for each in receiver.received if "/hook" in each.head[0]])
+    assert tried == 4
+
+    checks = acme.office.health_checks
+    await checks.run(acme.clock.now())
+    assert (await the_subscription(acme, subscription)).status is SubscriptionStatus.SUSPENDED
+    receiver.answers |= {"/hook": ANSWERS["/ok"], "/health": ANSWERS["/ok"]}
+    acme.clock.advance(seconds=30)
+    await checks.run(acme.clock.now())
+    assert (await the_subscription(acme, subscription)).status is SubscriptionStatus.ACTIVE
+    receiver.received.clear()
+    await acme.work()
+    assert [body_of(each)["payload"]["data"]["invoiceNumber"] for each in receiver.received] == ["7", "8", "9"]
+    assert {job.state for job in await webhooks(acme)} == {JobState.DONE}
+    await assert_all_holds(acme.store)
+
+
+async def test_switching_on_by_hand_releases_what_was_held(acme: Installation, receiver: Receiver) -> None:
+    receiver.answers["/hook"] = ANSWERS["/drop"]
+    subscription = await acme.subscribe(
+        receiver.url("/hook"), retry_policy=RetryPolicy(suspends=True, number_of_retries=0)
+    )
+    await acme.send("7")
+    await acme.work()
+    assert [job.state for job in await webhooks(acme)] == [JobState.HELD]
+    receiver.answers["/hook"] = ANSWERS["/ok"]
+    subscriptions = acme.store.subscriptions_of(ACME)
+    await move_subscription(
+        subscriptions, subscription.webhook_id, SubscriptionAction.ACTIVATE, at=acme.clock.now(), actor=ACTOR
+    )
+    await acme.office.health_checks.run(acme.clock.now())
+    await acme.work()
+    assert [job.state for job in await webhooks(acme)] == [JobState.DONE]
+
+
+async def test_without_a_key_nothing_is_sent_and_all_of_it_once_there_is_one(
+    acme: Installation, receiver: Receiver
+) -> None:
+    await acme.subscribe(receiver.url("/ok"), with_key=False)
+    await acme.send("7")
+    await acme.work()
+    (job,) = await webhooks(acme)
+    assert (job.state, job.last_outcome) == (JobState.HELD, "held: no signing key")
+    await acme.office.health_checks.run(acme.clock.now())
+    await acme.work()
+    assert receiver.connections == 0
+
+    await acme.add_key()
+    await acme.office.health_checks.run(acme.clock.now())
+    await acme.work()
+    assert [job.state for job in await webhooks(acme)] == [JobState.DONE]
+
+
+async def test_a_healthy_probe_starts_a_subscription_that_never_ran(acme: Installation, receiver: Receiver) -> None:
+    inactive = SubscriptionStatus.INACTIVE
+    started = await acme.subscribe(receiver.url("/ok"), health_check_url=receiver.url("/ok"), status=inactive)
+    by_hand = await acme.subscribe(
+        receiver.url("/ok"), health_check_url=receiver.url("/ok"), status=inactive, is_switched_off=True
+    )
+    await acme.office.health_checks.run(acme.clock.now())
+    assert (await the_subscription(acme, started)).status is SubscriptionStatus.ACTIVE
+    assert (await the_subscription(acme, by_hand)).status is inactive
+
+
+async def test_a_receiver_that_takes_only_get_is_healthy_too(acme: Installation, receiver: Receiver) -> None:
+    subscription = await acme.subscribe(
+        receiver.url("/ok"), health_check_url=receiver.url("/health"), status=SubscriptionStatus.INACTIVE
+    )
+    answers = iter((b"HTTP/1.1 405 No\r\nContent-Length: 0\r\n\r\n", ANSWERS["/ok"]))
+
+    class OneAfterTheOther(dict):
+        def __getitem__(self, path: str) -> bytes:
+            return next(answers)
+
+    receiver.answers = OneAfterTheOther()
+    await acme.office.health_checks.run(acme.clock.now())
+    assert [each.head[0].split()[0] for each in receiver.received] == ["POST", "GET"]
+    assert (await the_subscription(acme, subscription)).status is SubscriptionStatus.ACTIVE
+
+
+async def test_a_deleted_subscription_gets_nothing_more(acme: Installation, receiver: Receiver) -> None:
+    subscription = await acme.subscribe(receiver.url("/ok"))
+    await acme.send("7")
+    await delete_subscription(acme.store.subscriptions_of(ACME), subscription.webhook_id, actor=ACTOR)
+    await acme.work()
+    # Not at once: of a subscription made by another process this one may not have heard yet.
+    assert [job.state for job in await webhooks(acme)] == [JobState.PENDING]
+    await acme.until_next()
+    await acme.work()
+    assert receiver.connections == 0
+    assert [job.last_outcome for job in await webhooks(acme)] == ["the subscription is deleted"]
+
+
+async def test_a_token_is_fetched_for_those_who_want_one_and_anew_after_a_401(
+    acme: Installation, receiver: Receiver
+) -> None:
+    token = b'{"access_token": "fine", "expires_in": 3600}'
+    receiver.answers |= {
+        "/token": b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(token), token),
+        "/hook": b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n",
+    }
+    oauth = OAuthConfig(token_url=receiver.url("/token"))
+    security = SecurityPolicy(security_type=SecurityType.OAUTH, oauth=oauth)
+    await acme.subscribe(receiver.url("/hook"), security=security)
+    await acme.send("7")
+    await acme.work()
+    (job,) = await webhooks(acme)
+    assert job.last_outcome == "held: no credentials for the token server"
+    await store_oauth_credentials(
+        acme.store.subscriptions_of(ACME), "client", Secret("password"), at=acme.clock.now(), actor=ACTOR
+    )
+    await acme.office.health_checks.run(acme.clock.now())
+    await acme.work()
+    receiver.answers["/hook"] = ANSWERS["/ok"]
+    await acme.until_next()
+    await acme.work()
+
+    paths = [each.head[0].split()[1] for each in receiver.received]
+    assert paths == ["/token", "/hook", "/token", "/hook"]
+    assert receiver.received[-1].headers("Authorization") == ["Bearer fine"]
+    (job,) = await webhooks(acme)
+    assert job.state is JobState.DONE
+    told = "".join(each.request + each.answer for each in await acme.tries(job))
+    assert "fine" not in told
+    assert "password" not in told
+
+
+class Died(BaseException):
+    """The process is gone."""
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("step", ["keep_rendered", "send", "move_subscription", "settle"])
+async def test_a_death_between_any_two_steps_sends_the_same_notification_again(
+    acme: Installation, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, step: str, after: bool
+) -> None:
+    subscription = await acme.subscribe(receiver.url("/drop"), retry_policy=AT_ONCE)
+    await acme.send("7")
+    place = {"send": acme.egress, "move_subscription": webhook_delivery}.get(step, acme.store.outbox)
+    call = getattr(place, step)
+
+    async def die(*values: Any, **more: Any) -> None:
+        is_mail = step in ("keep_rendered", "settle") and values[0].channel is Channel.MAIL
+        if after or is_mail:
+            await call(*values, **more)
+        if not is_mail:
+            raise Died
+
+    with monkeypatch.context() as patch:
+        patch.setattr(place, step, die)
+        with pytest.raises(Died):
+            await acme.work()
+    # Another process opens the same database; what the dead one held comes free in time.
+    await acme.reopen()
+    await acme.work()
+    acme.clock.advance(minutes=5)
+    await acme.work()
+
+    (job,) = await webhooks(acme)
+    assert job.state is JobState.HELD
+    assert (await the_subscription(acme, subscription)).status is SubscriptionStatus.SUSPENDED
+    receiver.answers["/drop"] = ANSWERS["/ok"]
+    await move_subscription(
+        acme.store.subscriptions_of(ACME),
+        subscription.webhook_id,
+        SubscriptionAction.RESUME,
+        at=acme.clock.now(),
+        actor=ACTOR,
+    )
+    await acme.office.health_checks.run(acme.clock.now())
+    await acme.work()
+    assert [each.state for each in await webhooks(acme)] == [JobState.DONE]
+    assert {body_of(each)["notificationId"] for each in receiver.received} == {job.message_id}
+    assert len({each.body.partition(b'"payload"')[2].partition(b'"requestType"')[0] for each in receiver.received}) == 1
+    await assert_all_holds(acme.store)
