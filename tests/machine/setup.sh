@@ -8,6 +8,8 @@ needs="
 node      nodejs
 npm       npm
 chromium  chromium
+pdftoppm  poppler-utils
+/usr/lib/postgresql/15/bin/postgres  postgresql-15
 "
 
 missing=$(echo "$needs" | while read -r command package; do
