@@ -41,13 +41,13 @@ class _Try(msgspec.Struct, rename="camel", omit_defaults=True):
     answer: str = ""
 
 
-class _Delivery(msgspec.Struct, rename="camel", omit_defaults=True):
+class _Delivery(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True):
     id: str
     state: str
     channel: str
     topic: str
     invoice_id: str
-    recipient: str | None
+    recipient: str | None = None
     created_at: str
     due_at: str | None = None
     number_of_tries: int = -1
