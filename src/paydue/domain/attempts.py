@@ -100,7 +100,8 @@ class PaymentAttempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     what the gateway may take instead of `amount`, where a bank approves less. `reserves_from_begin` is for gateways
     that charge on a page of their own, where nothing of ours stands between the payer and the money.
 
-    `next_url` is where the payer has to prove something, while that is waited for. `next_look_at` is when the reconciler looks at it next, None when there is nothing to look for.
+    `next_url` is where the payer has to prove something, while that is waited for. `next_look_at` is when the
+    reconciler looks at it next, None when there is nothing to look for.
     """
 
     attempt_id: str
