@@ -60,6 +60,9 @@ FIRST = "merchant_id = 'acme' AND serial = 1"
 SECOND = "merchant_id = 'acme' AND serial = 2"
 
 
+ANOTHER_ID = "(SELECT min(message_id) FROM outbox WHERE serial <> 3)"
+
+
 @pytest.mark.parametrize(
     ("rule", "statement"),
     [
@@ -73,7 +76,10 @@ SECOND = "merchant_id = 'acme' AND serial = 2"
         ("outbox", "DELETE FROM subscriptions WHERE webhook_id = 'deleted'"),
         ("outbox", f"UPDATE outbox SET state = 'lost' WHERE {SECOND} AND part = 0"),
         ("outbox", f"UPDATE outbox SET lease = 'w1' WHERE {SECOND} AND part = 0"),
-        ("outbox", "UPDATE outbox SET message_id = (SELECT min(message_id) FROM outbox) WHERE serial = 3"),
+        (
+            "outbox",
+            "UPDATE outbox SET message_id = (SELECT min(message_id) FROM outbox WHERE serial <> 3) WHERE serial = 3",
+        ),
         # Reminders
         ("reminder", f"DELETE FROM reminders WHERE {FIRST}"),
         ("reminder", "INSERT INTO reminders VALUES ('acme', 1, 'overdue-reminder', '2026-06-30')"),
