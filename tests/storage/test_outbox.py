@@ -31,7 +31,7 @@ from delivering import (
 )
 from paydue.usecases.delivery_ports import DeliveryFilter, JobState
 from paydue.usecases.ports import Channel, MerchantStore
-from storing import assert_all_holds, create
+from storing import ACTOR, assert_all_holds, create
 
 HOUR = timedelta(hours=1)
 
@@ -290,6 +290,25 @@ async def test_what_comes_after_a_held_one_is_held_with_it_and_released_in_order
     assert events_of([again]) == [("1", 0)]
     await settle(outbox, again)
     assert events_of(await lease(outbox, NOON + HOUR)) == [("1", 1)]
+
+
+async def test_what_a_dead_worker_had_is_held_back_too_and_its_lease_is_forgotten(
+    installation: Any, outbox: Any, deliveries: Any, acme: MerchantStore
+) -> None:
+    invoice = await happens(acme, a_mail())
+    await happens_next(acme, invoice, a_mail())
+    (first,) = await lease(outbox)
+    await settle(outbox, first)
+    (second,) = await lease(outbox, worker="dead")
+    await deliveries.resend(first.message_id, NOON, ACTOR)
+    (again,) = await lease(outbox)
+    await settle(outbox, again, JobState.HELD)
+
+    assert await lease(outbox, NOON + LEASE) == []
+
+    kept = await the_job(deliveries, second.message_id)
+    assert (kept.state, kept.lease) == (JobState.HELD, None)
+    await assert_all_holds(installation.store)
 
 
 async def test_other_recipients_channels_invoices_and_merchants_wait_for_nobody(

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from builders import NOON
-from paydue.domain.errors import StoreBusy, StoreUnavailable
+from paydue.domain.errors import BrokenFact, StoreBusy, StoreUnavailable
 from paydue.domain.invoice import Invoice
 from paydue.domain.lifecycle import Status
 from paydue.domain.merchant import Merchant
@@ -126,6 +126,18 @@ async def test_what_another_node_changes_is_seen_within_five_seconds(
     await beside.close()
 
 
+async def test_text_that_no_row_can_hold_fails_its_caller_alone(postgres: Any) -> None:
+    acme = postgres.store.of("acme")
+    for _ in range(2):
+        outcomes = await asyncio.gather(
+            create(acme), create(acme, "a\0b"), create(acme, "\ud800"), create(acme), return_exceptions=True
+        )
+        assert [type(outcome) for outcome in outcomes] == [Invoice, BrokenFact, BrokenFact, Invoice]
+
+    assert (await acme.page(0, 1, None)).total == 4
+    await assert_all_holds(postgres.store)
+
+
 # Locks, lost races
 
 
@@ -202,25 +214,69 @@ async def test_real_deadlocks_between_nodes_cost_nobody_his_change(postgres: Any
 # The server goes away
 
 
-async def test_a_commit_whose_answer_is_lost_is_told_as_unknown(postgres: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    acme = postgres.store.of("acme")
+@pytest.mark.parametrize("alone", [False, True])
+async def test_a_commit_whose_answer_is_lost_is_told_as_unknown(
+    postgres: Any, monkeypatch: pytest.MonkeyPatch, alone: bool
+) -> None:
+    acme, writer = postgres.store.of("acme"), postgres.store._writer
     await create(acme)
-    session = postgres.store._writer._session
-    run = session.run
+    writer._batches_to_lock = 0 if alone else 9
+    method = "fetch" if alone else "run"
+    ask = getattr(writer._session, method)
 
-    async def lose(script: str) -> str:
-        done = await run(script)
-        if script == "COMMIT":
+    async def lose(statement: str, *values: Any) -> Any:
+        answer = await ask(statement, *values)
+        if alone or statement == "COMMIT":
             raise ConnectionResetError("gone")
-        return str(done)
+        return answer
 
-    monkeypatch.setattr(session, "run", lose)
+    monkeypatch.setattr(writer._session, method, lose)
     outcomes = await asyncio.gather(*(create(acme) for _ in range(5)), return_exceptions=True)
     monkeypatch.undo()
 
     assert [type(outcome) for outcome in outcomes] == [StoreUnavailable] * 5
     assert (await acme.page(0, 1, None)).total == 6, "it was kept all the same"
     assert (await create(acme)).serial == 7
+    await assert_all_holds(postgres.store)
+
+
+async def test_a_batch_of_changes_is_one_round_trip_and_keeps_every_refusal(
+    postgres: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acme, zeta = postgres.store.of("acme"), postgres.store.of("zeta")
+    sent = await create(acme, "INV-1", sent=True)
+    await create(zeta)
+    asked: list[str] = []
+    fetch, run = sessions.Session.fetch, sessions.Session.run
+
+    async def count_fetch(session: sessions.Session, statement: str, *values: Any) -> Any:
+        asked.append(statement)
+        return await fetch(session, statement, *values)
+
+    async def count_run(session: sessions.Session, script: str) -> str:
+        asked.append(script)
+        return await run(session, script)
+
+    monkeypatch.setattr(sessions.Session, "fetch", count_fetch)
+    monkeypatch.setattr(sessions.Session, "run", count_run)
+    outcomes = await asyncio.gather(
+        create(acme), create(zeta), pay(acme, sent, "10"), pay(acme, sent, "5"), create(acme, "B"), create(acme, "B"),
+        return_exceptions=True,
+    )  # fmt: skip
+    assert [type(outcome).__name__ for outcome in outcomes] == [
+        "Invoice", "Invoice", "Invoice", "StaleVersion", "Invoice", "DuplicateInvoiceNumber"
+    ]  # fmt: skip
+    assert len(asked) == 1
+
+    # What only the database can tell: a number in use, and a version that was overtaken.
+    outcomes = await asyncio.gather(
+        create(acme, "INV-1"), create(acme), pay(acme, sent, "7"), create(zeta, "B"), return_exceptions=True
+    )
+    assert [type(outcome).__name__ for outcome in outcomes] == [
+        "DuplicateInvoiceNumber", "Invoice", "StaleVersion", "Invoice"
+    ]  # fmt: skip
+    assert len(asked) > 5
+    assert (await acme.page(0, 1, None)).total == 4
     await assert_all_holds(postgres.store)
 
 
@@ -269,7 +325,10 @@ async def test_a_restart_of_the_server_under_load_loses_nothing_that_was_acknowl
     await store.close()
 
 
-async def test_connections_that_the_server_closed_in_quiet_times_cost_nobody_anything(postgres: Any) -> None:
+async def test_connections_that_the_server_closed_in_quiet_times_cost_nobody_anything(
+    postgres: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("paydue.storage.postgres.writer._WARM_SECONDS", 0)
     acme = postgres.store.of("acme")
     sent = await create(acme, sent=True)
     await asyncio.gather(*(acme.invoice("1") for _ in range(30)))

@@ -30,8 +30,9 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     `message_id` (a UUID) is the same at every try and every resend, so that a receiver knows a repeat. `recipient` is
     an address, or for webhooks the subscription's id. `serial` and `position` are those of the event that caused it;
-    `sequence` orders the messages of one invoice to one recipient. `rendered` is what was written at the first try,
-    so that every later one says the same.
+    with `part` they order the messages of one invoice to one recipient. `created_at` is exact to the millisecond.
+    `tries` and `first_failed_at` begin anew whenever somebody makes it due again (the log goes on). `rendered` is what
+    was written at the first try, so that every later one says the same.
     """
 
     merchant_id: str
@@ -81,10 +82,16 @@ class Outbox(Protocol):
     """
 
     async def lease(self, worker: str, at: datetime, until: datetime, limit: int) -> Sequence[Job]:
-        """Take up to `limit` jobs that are due, oldest first, no recipient more than its share."""
+        """
+        Take up to `limit` jobs that are due, those who wait longest first, each under a lease of its own taking.
+
+        No subscription, and no merchant's mails, have more under way than their share, in all workers together.
+        """
         ...
 
-    async def keep_rendered(self, job: Job, rendered: bytes) -> None: ...
+    async def keep_rendered(self, job: Job, rendered: bytes) -> None:
+        """Keep what was rendered, unless something is kept already or another has taken the job."""
+        ...
 
     async def settle(self, job: Job, state: JobState, due_at: datetime, tried: Try | None) -> None:
         """Log the try and put the job into `state`, due (if PENDING) at `due_at`; the lease ends."""
@@ -103,15 +110,25 @@ class Outbox(Protocol):
         ...
 
     async def release_held(self, merchant_id: str, recipient: str | None, at: datetime) -> int:
-        """Make held jobs due again, oldest first, and return how many; without a recipient all webhooks of it."""
+        """
+        Make held jobs due again, oldest first, and return how many; without a recipient all webhooks of the merchant.
+        """
         ...
 
     async def next_due(self) -> datetime | None:
-        """Return when the next job is due (perhaps in the past), so that an idle worker knows how long to sleep."""
+        """
+        Return when the next job can be taken (perhaps in the past), so that an idle worker knows how long to sleep.
+
+        What waits for another, or is held, counts for nothing; what is taken counts from when its lease runs out.
+        """
         ...
 
     async def forget_done(self, before: datetime, limit: int) -> int:
-        """Drop the logged requests and answers of tries older than that, and return how many."""
+        """
+        Drop the logged requests and answers of tries, and what was rendered for messages, older than that.
+
+        Returns how many were dropped, at most `limit` of each kind.
+        """
         ...
 
 
@@ -134,7 +151,11 @@ class Deliveries(Protocol):
     async def delivery(self, message_id: str) -> tuple[Job, Sequence[Try]] | None: ...
 
     async def resend(self, message_id: str, at: datetime, actor: Actor) -> Job | None:
-        """Make it due now, whatever its state, under the same id. None when there is none."""
+        """
+        Make it due now, whatever its state, under the same id, and return it. None when there is none.
+
+        What a worker has just now is left to it.
+        """
         ...
 
     async def recover(self, since: datetime, until: datetime, at: datetime, actor: Actor) -> int:

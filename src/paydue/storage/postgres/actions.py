@@ -4,7 +4,7 @@ from datetime import datetime
 
 from paydue.storage.message_ids import MessageIds
 from paydue.storage.postgres import delivery_statements as sql
-from paydue.storage.postgres.batch import Hand
+from paydue.storage.postgres.works import Hand
 from paydue.storage.rows import time_text
 from paydue.usecases.ports import Actor
 

@@ -5,9 +5,8 @@ What can be refused is decided behind the locks of the merchants concerned, so t
 Then everything that is left is written at once.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
-from typing import Any, Final, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -16,81 +15,38 @@ from paydue.domain.invoice import Invoice
 from paydue.storage import rows
 from paydue.storage.message_ids import MessageIds
 from paydue.storage.postgres import changes as sql
-from paydue.storage.postgres import writes
 from paydue.storage.postgres.changes import Part
+from paydue.storage.postgres.free_numbers import next_free
 from paydue.storage.postgres.sessions import Session
+from paydue.storage.postgres.works import Keep, Small, Work
 from paydue.storage.rows import INVOICE_COLUMNS, Row
 from paydue.storage.status_blocks import Moves
 from paydue.storage.vault import Vault
-from paydue.usecases.ports import AlreadyReminded, Change, Clock, NoSuchMerchant, Receipt, ReceiptExists, StaleVersion
+from paydue.usecases.ports import AlreadyReminded, Change, Clock, NoSuchMerchant, ReceiptExists, StaleVersion
 
 _AMENDED: Final = tuple(INVOICE_COLUMNS.index(name) for name in sql.AMENDED_COLUMNS)
-_LOOKS_IN_A_ROW: Final = 50
-
-
-class Keep(NamedTuple):
-    """A change, as its caller queues it."""
-
-    merchant_id: str
-    change: Change
-
-
-class Small(NamedTuple):
-    """
-    A small write of another kind, and the merchants it concerns; with none it concerns the whole installation.
-
-    `locks` makes it wait for whoever else changes anything of them.
-    """
-
-    merchants: tuple[str, ...]
-    write: Callable[["Hand"], Awaitable[Any]]
-    locks: bool = True
-
-
-Work = Keep | Small
-
-
-class Hand:
-    """What a small write works with: the transaction, as far as the merchants it named."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-
-    async def read(self, statement: str, *values: Any) -> list[Row]:
-        """Return all rows of a statement as this transaction sees them."""
-        return await self._session.fetch(statement, *values)
-
-    async def write(self, statement: str, *values: Any) -> int:
-        """Run a statement and return how many rows it touched."""
-        await self._session.fetch(statement, *values)
-        return self._session.touched_rows()
-
-    async def add_receipt(self, merchant_id: str, receipt: Receipt, stored: object, at: datetime) -> None:
-        """Keep the answer that is given from what was stored."""
-        answer = receipt.answer(stored)
-        row = (merchant_id, receipt.key, receipt.fingerprint, answer.status, answer.body, rows.time_text(at))
-        await self.write(writes.ADD_RECEIPT, *row)
-
-    async def refuse_repeat(self, merchant_id: str, receipt: Receipt) -> None:
-        """Raise ReceiptExists when the idempotency key has its answer."""
-        if await self.read(writes.HAS_RECEIPT, merchant_id, receipt.key):
-            raise ReceiptExists(receipt.key)
 
 
 class _Counters:
-    """A merchant's counters while a batch uses them."""
+    """A merchant's counters while a batch uses them, and what they were before."""
 
-    __slots__ = ("is_changed", "last_serial", "next_number")
+    __slots__ = ("before", "last_serial", "next_number")
 
     def __init__(self, last_serial: int, next_number: int) -> None:
+        self.before = (last_serial, next_number)
         self.last_serial = last_serial
         self.next_number = next_number
-        self.is_changed = False
+
+    @property
+    def now(self) -> tuple[int, int]:
+        return self.last_serial, self.next_number
 
 
 class Batch:
     """
-    The changes of one open transaction: `prepare` once, `keep` each, `flush` once.
+    The changes of one transaction: `prepare` once, `keep` each, `flush` once.
+
+    Or, without a transaction being open, `assume` instead of `prepare` and `flush_alone` instead of `flush`.
 
     That a generated number is in use, or a version stale, is found out only when they are written, and spoils the
     transaction. A `careful` batch looks before; it is for trying again, one change at a time.
@@ -135,6 +91,19 @@ class Batch:
         if self._is_careful:
             await self._look_closer(keeps)
 
+    def assume(self, works: Sequence[Work], known: Mapping[str, tuple[int, int]]) -> bool:
+        """Take counters for what they were when they were last seen; tell whether all that is needed is known."""
+        for work in works:
+            if isinstance(work, Small) or work.merchant_id not in known:
+                return False
+            if work.merchant_id not in self._counters:
+                self._counters[work.merchant_id] = _Counters(*known[work.merchant_id])
+        return True
+
+    def counters(self) -> dict[str, tuple[int, int]]:
+        """Return the counters of the merchants concerned as this batch leaves them."""
+        return {merchant_id: counters.now for merchant_id, counters in self._counters.items()}
+
     def keep(self, merchant_id: str, change: Change) -> Invoice:
         """
         Gather a change and return the invoice as it will be stored.
@@ -174,20 +143,41 @@ class Batch:
         Raises asyncpg.IntegrityConstraintViolationError when a generated number is in use, BrokenFact when an invoice
         or a count is no longer what it was.
         """
-        for merchant_id, counters in self._counters.items():
-            if counters.is_changed:
-                self._gather(sql.SET_COUNTERS, (merchant_id, counters.last_serial, counters.next_number))
+        self._gather_counts(only_changed=True)
+        if not self._rows:
+            return
+        parts = self._parts()
+        (met,) = await self._session.fetch(sql.statement(parts), *sql.arrays([self._rows[part] for part in parts]))
+        for part, found in zip((part for part in parts if part.meets_rows), met, strict=False):
+            if found != len(self._rows[part]):
+                raise BrokenFact(f"{part.name}: {found} of {len(self._rows[part])} rows are as they were")
+
+    async def flush_alone(self) -> None:
+        """
+        Write what was gathered in one round trip that is its own transaction, if all is as it was assumed.
+
+        Raises asyncpg.DivisionByZeroError when it is not, and what `flush` raises; then nothing is written.
+        """
+        # The counters of all, also where they stay: this is what locks the merchants, in a fixed order.
+        self._gather_counts(only_changed=False)
+        parts = self._parts()
+        expected = [len(self._rows[part]) for part in parts if part.meets_rows]
+        await self._session.fetch(
+            sql.statement(parts, alone=True),
+            "\n".join(sorted(self._counters)),
+            *sql.arrays([self._rows[part] for part in parts]),
+            *expected,
+        )
+
+    def _gather_counts(self, *, only_changed: bool) -> None:
+        for merchant_id, counters in sorted(self._counters.items()):
+            if not only_changed or counters.now != counters.before:
+                self._gather(sql.SET_COUNTERS, (merchant_id, *counters.now, *counters.before))
         for difference in self._moves.differences():
             self._gather(sql.RAISE_COUNTS if difference[-1] > 0 else sql.LOWER_COUNTS, difference)
-        gathered = self._rows
-        if not gathered:
-            return
-        parts = tuple(part for part in sql.PARTS if part in gathered)
-        (met,) = await self._session.fetch(sql.statement(parts), *sql.arrays([gathered[part] for part in parts]))
-        expected = [(part.name, len(gathered[part])) for part in parts if part.meets_rows]
-        for (name, count), found in zip(expected, met, strict=False):
-            if found != count:
-                raise BrokenFact(f"{name}: {found} of {count} rows are as they were")
+
+    def _parts(self) -> tuple[Part, ...]:
+        return tuple(part for part in sql.PARTS if part in self._rows)
 
     async def _look_closer(self, keeps: Sequence[Keep]) -> None:
         """Find out what would spoil the transaction: a number to give that is in use, a version that is stale."""
@@ -199,35 +189,8 @@ class Batch:
                 found = await self._session.fetch(sql.VERSIONS, [merchant_id], [change.before.serial])
                 if not found or found[0][2] != change.before.version:
                     self._amended.add((merchant_id, change.before.serial))
-            elif not change.after.number and await self._has_number(merchant_id, counters.next_number):
-                counters.next_number = await self._next_free(merchant_id, counters.next_number)
-
-    async def _next_free(self, merchant_id: str, taken: int) -> int:
-        """
-        Return the next free number; after many in a row in use, one that is free while the one before it is not.
-
-        Then it is searched in growing steps and between the last two: a merchant who brought a million numbers of
-        his own must not make everybody wait for a million looks.
-        """
-        for number in range(taken + 1, taken + _LOOKS_IN_A_ROW):
-            if not await self._has_number(merchant_id, number):
-                return number
-        taken += _LOOKS_IN_A_ROW - 1
-        step = 1
-        while await self._has_number(merchant_id, taken + step):
-            taken += step
-            step *= 2
-        free = taken + step
-        while free - taken > 1:
-            middle = (taken + free) // 2
-            if await self._has_number(merchant_id, middle):
-                taken = middle
-            else:
-                free = middle
-        return free
-
-    async def _has_number(self, merchant_id: str, number: int) -> bool:
-        return bool(await self._session.fetch(sql.HAS_NUMBER, merchant_id, str(number)))
+            elif not change.after.number:
+                counters.next_number = await next_free(self._session, merchant_id, counters.next_number)
 
     def _add(self, merchant_id: str, after: Invoice, counters: _Counters) -> Invoice:
         number = after.number
@@ -243,7 +206,6 @@ class Batch:
         if number == str(counters.next_number):
             counters.next_number += 1
         counters.last_serial = serial
-        counters.is_changed = True
         self._moves.enter(merchant_id, invoice.status.value, serial)
         return invoice
 

@@ -135,12 +135,14 @@ ADD_RECEIPTS: Final = _insert(
         "kept_at": "text",
     },
 )
-# The counters after a batch.
+# The counters after a batch, where they are what they were before it.
 SET_COUNTERS: Final = Part(
     "counters",
     "UPDATE merchants AS kept SET last_serial = new.last_serial, next_number = new.next_number"
-    " FROM {rows} AS new (merchant_id, last_serial, next_number) WHERE kept.merchant_id = new.merchant_id",
-    ("text", "bigint", "bigint"),
+    " FROM {rows} AS new (merchant_id, last_serial, next_number, serial_before, number_before)"
+    " WHERE kept.merchant_id = new.merchant_id AND kept.last_serial = new.serial_before"
+    " AND kept.next_number = new.number_before",
+    ("text", "bigint", "bigint", "bigint", "bigint"),
     meets_rows=True,
 )
 # More invoices in blocks.
@@ -162,25 +164,40 @@ LOWER_COUNTS: Final = Part(
 )
 
 
-# In this order they stand in a statement, so that there are few different ones to prepare.
+# In this order they stand in a statement, so that there are few different ones to prepare. The counters come first: it
+# is they that lock a merchant.
 PARTS: Final = (
-    ADD_INVOICES, AMEND_INVOICES, ADD_EVENTS, ADD_PAYMENTS, ADD_MESSAGES, DROP_LINKS, ADD_LINKS, ADD_REMINDERS,
-    ADD_RECEIPTS, SET_COUNTERS, RAISE_COUNTS, LOWER_COUNTS
+    SET_COUNTERS, ADD_INVOICES, AMEND_INVOICES, ADD_EVENTS, ADD_PAYMENTS, ADD_MESSAGES, DROP_LINKS, ADD_LINKS,
+    ADD_REMINDERS, ADD_RECEIPTS, RAISE_COUNTS, LOWER_COUNTS
 )  # fmt: skip
 
 
 @cache
-def statement(parts: tuple[Part, ...]) -> str:
-    """Return the statement that does all parts at once, and tells how many rows those met that have to meet rows."""
-    done, counts, position = [], [], 1
+def statement(parts: tuple[Part, ...], *, alone: bool = False) -> str:
+    """
+    Return the statement that does all parts at once, and tells how many rows those met that have to meet rows.
+
+    One that stands `alone` is its own transaction: $1 names the merchants behind whose wall it works, its last values
+    are how many rows are to be met, and it fails when they are not.
+    """
+    done, counts = [], []
+    position = 2 if alone else 1
     for part in parts:
         arrays = [f"${position + index}::{type_}[]" for index, type_ in enumerate(part.types)]
         position += len(arrays)
+        if alone:
+            # So no row is there before the wall is.
+            arrays[0] = f"(SELECT {arrays[0]} FROM wall)"
         returning = " RETURNING 1" if part.meets_rows else ""
         done.append(f"{part.name} AS ({part.sql.format(rows=f'unnest({_columns(arrays)})')}{returning})")
         if part.meets_rows:
             counts.append(f"(SELECT count(*) FROM {part.name})")
-    return f"WITH {_columns(done)} SELECT {_columns(counts or ['0'])}"
+    if not alone:
+        return f"WITH {_columns(done)} SELECT {_columns(counts or ['0'])}"
+    wall = "wall AS MATERIALIZED (SELECT set_config('paydue.merchants', $1, true))"
+    met = " AND ".join(f"{count} = ${position + index}::bigint" for index, count in enumerate(counts))
+    # The plainest way for a statement to fail by its own judgement.
+    return f"WITH {_columns([wall, *done])} SELECT 1 / CASE WHEN {met} THEN 1 ELSE 0 END"
 
 
 def arrays(rows_of_parts: Sequence[Sequence[Row]]) -> list[Any]:

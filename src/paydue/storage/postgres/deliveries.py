@@ -16,9 +16,9 @@ from paydue.storage.outbox_rows import (
 )
 from paydue.storage.postgres import delivery_statements as sql
 from paydue.storage.postgres.actions import record
-from paydue.storage.postgres.batch import Hand
 from paydue.storage.postgres.resending import in_state, make_all_due, make_due
 from paydue.storage.postgres.sessions import Readers
+from paydue.storage.postgres.works import Hand
 from paydue.storage.postgres.writer import Writer
 from paydue.storage.rows import Row
 from paydue.usecases.delivery_ports import DeliveryFilter, Job, JobState, Try

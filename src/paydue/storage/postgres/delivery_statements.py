@@ -69,7 +69,10 @@ LEASE: Final = (
     " RETURNING outbox.merchant_id, outbox.serial, outbox.position, outbox.part"
 )
 # A row that waits for one that is due later, or held.
-PUT_OFF: Final = f"UPDATE outbox SET state = $5, due_at = $6 WHERE {_AT_PLACE} AND state = 'pending'"
+PUT_OFF: Final = (
+    "UPDATE outbox SET state = $5, due_at = $6, lease = NULL, lease_until = NULL"
+    f" WHERE {_AT_PLACE} AND state = 'pending'"
+)
 # A row that is taken no more; no row when another took it.
 GIVE_BACK: Final = f"UPDATE outbox SET lease = NULL, lease_until = NULL WHERE {_AT_PLACE} AND lease = $5"
 # Where a job goes after a go at it; no row when another took it.

@@ -10,9 +10,9 @@ from typing import Final, NamedTuple
 
 from paydue.storage.outbox_rows import PLACE_COLUMNS, position
 from paydue.storage.postgres import delivery_statements as sql
-from paydue.storage.postgres.batch import Hand
 from paydue.storage.postgres.sessions import Readers
 from paydue.storage.postgres.statements import EVERYBODY
+from paydue.storage.postgres.works import Hand
 from paydue.storage.rows import Row
 from paydue.usecases.delivery_ports import JobState
 from paydue.usecases.ports import Channel
@@ -104,20 +104,34 @@ async def take(hand: Hand, lanes: Sequence[Lane], at: str, limit: int) -> list[R
 async def _first_rows(hand: Hand, lane: str, at: str, wanted: int) -> list[Row]:
     """Return the first rows of a lane that wait for nothing; no more than what is left of its share."""
     found: list[Row] = []
-    under_way = 0
-    few = min(_ROWS_AT_ONCE, wanted + _ROWS_AHEAD)
-    for taken_until, ahead, *row in await hand.read(sql.WAITING, lane, at, few):
-        if len(found) == wanted or len(found) + under_way >= SHARES[row[_CHANNEL]]:
+    # Mostly the very first will do; many are looked at only when those wait for others.
+    for window in (min(wanted + _ROWS_AHEAD, _ROWS_AT_ONCE), _ROWS_AT_ONCE):
+        waiting = await hand.read(sql.WAITING, lane, at, window)
+        found, put_off, is_enough = _sort_out(waiting, at, wanted)
+        for row in put_off:
+            await hand.write(sql.PUT_OFF, *row)
+        if is_enough or len(waiting) < window:
             break
+    return found
+
+
+def _sort_out(waiting: Sequence[Row], at: str, wanted: int) -> tuple[list[Row], list[Row], bool]:
+    """Return what may be taken, what has to be put off, and whether no more of the lane may be taken now."""
+    found: list[Row] = []
+    put_off: list[Row] = []
+    under_way = 0
+    for taken_until, ahead, *row in waiting:
         if taken_until is not None and taken_until > at:
             under_way += 1
         elif ahead is None:
             found.append(tuple(row))
         elif ahead.startswith(_HELD):
-            await hand.write(sql.PUT_OFF, *row[:_PLACE], JobState.HELD.value, row[_DUE_AT])
+            put_off.append((*row[:_PLACE], JobState.HELD.value, row[_DUE_AT]))
         elif (later := ahead.removeprefix(_PENDING)) > at:
-            await hand.write(sql.PUT_OFF, *row[:_PLACE], JobState.PENDING.value, later)
-    return found
+            put_off.append((*row[:_PLACE], JobState.PENDING.value, later))
+        if len(found) == wanted or len(found) + under_way >= SHARES[row[_CHANNEL]]:
+            return found, put_off, True
+    return found, put_off, False
 
 
 def _first_moment(waiting: Sequence[Row]) -> str | None:

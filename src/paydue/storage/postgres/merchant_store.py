@@ -22,11 +22,11 @@ from paydue.domain.settings import ProductType, Settings
 from paydue.storage import rows
 from paydue.storage.postgres import statements as sql
 from paydue.storage.postgres import writes
-from paydue.storage.postgres.batch import Hand
 from paydue.storage.postgres.gathered_reads import InvoiceReads
 from paydue.storage.postgres.pages import find_page
 from paydue.storage.postgres.sessions import Readers
 from paydue.storage.postgres.subscriptions import SubscriptionMemory
+from paydue.storage.postgres.works import Hand
 from paydue.storage.postgres.writer import Writer
 from paydue.storage.short_memory import ShortMemory
 from paydue.storage.turns import Turns

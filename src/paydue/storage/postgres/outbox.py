@@ -18,12 +18,12 @@ from paydue.storage.outbox_rows import (
     write_try,
 )
 from paydue.storage.postgres import delivery_statements as sql
-from paydue.storage.postgres.batch import Hand
 from paydue.storage.postgres.changes import arrays
 from paydue.storage.postgres.deliveries import rendering
 from paydue.storage.postgres.lanes import Lanes, take
 from paydue.storage.postgres.resending import held_for, in_state, make_all_due
 from paydue.storage.postgres.sessions import Readers
+from paydue.storage.postgres.works import Hand
 from paydue.storage.postgres.writer import Writer
 from paydue.storage.rows import Row
 from paydue.usecases.delivery_ports import Job, JobState, Try

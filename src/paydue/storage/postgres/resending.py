@@ -7,8 +7,8 @@ from typing import Final
 from paydue.storage import rows
 from paydue.storage.outbox_rows import HIGHEST_ID, LOWEST_ID, PLACE_COLUMNS, made_at, position
 from paydue.storage.postgres import delivery_statements as sql
-from paydue.storage.postgres.batch import Hand
 from paydue.storage.postgres.sessions import Readers
+from paydue.storage.postgres.works import Hand
 from paydue.storage.postgres.writer import Writer
 from paydue.storage.rows import Row
 from paydue.usecases.delivery_ports import JobState

@@ -15,7 +15,6 @@ from paydue.storage.group_commit import QUEUE_LIMIT
 from paydue.storage.migrate import require_current
 from paydue.storage.postgres import statements as sql
 from paydue.storage.postgres import writes
-from paydue.storage.postgres.batch import Hand
 from paydue.storage.postgres.deliveries import PostgresDeliveries
 from paydue.storage.postgres.gathered_reads import InvoiceReads
 from paydue.storage.postgres.ledger import PostgresLedger, one_moment
@@ -25,6 +24,7 @@ from paydue.storage.postgres.reminders import PostgresReminders
 from paydue.storage.postgres.schema import MIGRATIONS, require_server, schema_number
 from paydue.storage.postgres.sessions import READERS, Readers
 from paydue.storage.postgres.subscriptions import PostgresSubscriptions, SubscriptionMemory
+from paydue.storage.postgres.works import Hand
 from paydue.storage.postgres.writer import Writer
 from paydue.storage.short_memory import ShortMemory
 from paydue.storage.turns import Turns

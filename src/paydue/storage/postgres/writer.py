@@ -5,11 +5,14 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
+import asyncpg
+
 from paydue.domain.errors import BrokenFact, Refusal, StoreUnavailable
 from paydue.storage.group_commit import QUEUE_LIMIT, GroupCommit
-from paydue.storage.postgres.batch import Batch, Hand, Keep, Small, Work
+from paydue.storage.postgres.batch import Batch
 from paydue.storage.postgres.sessions import FAILURES, LOST_RACE, REFUSED_VALUES, Session, connect, unavailable
 from paydue.storage.postgres.statements import EVERYBODY
+from paydue.storage.postgres.works import Hand, Keep, Small, Work
 from paydue.storage.vault import Vault
 from paydue.usecases.ports import (
     AlreadyReminded,
@@ -29,6 +32,9 @@ _REFUSALS: Final = (
 
 _TRIES: Final = 4
 _LONGEST_PAUSE_SECONDS: Final = 0.05
+_WARM_SECONDS: Final = 1.0
+_BATCHES_TO_LOCK: Final = 64
+_MERCHANTS_KNOWN: Final = 10_000
 
 
 class Writer:
@@ -39,6 +45,11 @@ class Writer:
         self._vault = vault
         self._clock = clock
         self._session: Session | None = None
+        # The counters of merchants as this writer left them, while nobody else is known to have changed them.
+        self._known: dict[str, tuple[int, int]] = {}
+        self._seen: dict[str, tuple[int, int]] | None = None
+        self._batches_to_lock = 0
+        self._written_at = float("-inf")
         self._queue: GroupCommit[Work, Any] = GroupCommit(self._write, queue_limit=queue_limit)
 
     def keep(self, merchant_id: str, change: Change) -> asyncio.Future[Any]:
@@ -74,26 +85,92 @@ class Writer:
         raise AssertionError
 
     async def _try(self, works: Sequence[Work]) -> list[Any]:
+        outcomes = await self._at_once(works)
+        if outcomes is None:
+            outcomes = await self._in_turn(works)
+        self._written_at = asyncio.get_running_loop().time()
+        return outcomes
+
+    async def _at_once(self, works: Sequence[Work]) -> list[Any] | None:
+        """
+        Keep a batch of changes in a single round trip, on the assumption that nobody else has written since this did.
+
+        Returns None, with nothing written, when that cannot be assumed, or was wrong, or something is to be refused
+        that only the database can tell.
+        """
+        session = self._session
+        if self._batches_to_lock:
+            # Another node is at work on the same merchants: for a while it would be wrong each time.
+            self._batches_to_lock -= 1
+            return None
+        # In quiet times the server may have gone: then it is better to begin with something that may be lost.
+        is_warm = asyncio.get_running_loop().time() < self._written_at + _WARM_SECONDS
+        if session is None or not session.is_open or not is_warm:
+            return None
+        batch = Batch(session, self._vault, self._clock, careful=False)
+        if not batch.assume(works, self._known):
+            return None
+        try:
+            outcomes = [_outcome(batch, work) for work in works if isinstance(work, Keep)]
+        except Exception:  # noqa: BLE001 - whatever one caller's change runs into must not fail the others
+            return None
+        try:
+            await batch.flush_alone()
+        except asyncpg.DivisionByZeroError:
+            self._known.clear()
+            self._batches_to_lock = _BATCHES_TO_LOCK
+            return None
+        except (*REFUSED_VALUES, ValueError):
+            # The driver refuses values too, as ValueError, before they leave.
+            return None
+        except LOST_RACE:
+            raise
+        except (*FAILURES, TimeoutError) as failure:
+            self._known.clear()
+            if not isinstance(failure, asyncpg.PostgresError):
+                # The answer may still come, and would be taken for that of the next question.
+                session.drop()
+            raise unavailable(failure) from failure
+        except BaseException:
+            self._known.clear()
+            session.drop()
+            raise
+        self._known.update(batch.counters())
+        return outcomes
+
+    async def _in_turn(self, works: Sequence[Work]) -> list[Any]:
+        """Keep a batch behind the locks of its merchants."""
         session = await self._begin()
         try:
             outcomes = await self._together(session, works)
             if outcomes is None:
+                self._seen = None
                 await session.run("ROLLBACK")
                 await session.run("BEGIN")
                 outcomes = await self._one_by_one(session, works)
             # A transaction that a statement has spoiled is not refused here but rolled back, without an error.
             if (done := await session.run("COMMIT")) != "COMMIT":
                 raise StoreUnavailable(f"PostgreSQL answered COMMIT with {done}")
+            self._remember()
         except LOST_RACE:
             await _undo(session)
             raise
         except (*FAILURES, TimeoutError) as failure:
+            self._known.clear()
             await _undo(session)
             raise unavailable(failure) from failure
         except BaseException:
+            self._known.clear()
             session.drop()
             raise
         return outcomes
+
+    def _remember(self) -> None:
+        """Take what the last batch left as what the next will find; when each change was kept alone, nothing."""
+        if self._seen is None or len(self._known) > _MERCHANTS_KNOWN:
+            self._known.clear()
+        else:
+            self._known.update(self._seen)
 
     async def _begin(self) -> Session:
         if self._session is not None and self._session.is_open:
@@ -123,24 +200,17 @@ class Writer:
                 if isinstance(work, Small):
                     small.append((place, work))
                     continue
-                try:
-                    outcomes[place] = batch.keep(work.merchant_id, work.change)
-                except _REFUSALS as refusal:
-                    outcomes[place] = refusal
+                outcomes[place] = _outcome(batch, work)
             await batch.flush()
             for place, each in small:
                 outcomes[place] = await _write_small(session, each)
-        except REFUSED_VALUES:
+        except (*REFUSED_VALUES, ValueError):
             return None
-        except FAILURES as failure:
-            # The driver refuses values too, as ValueError, before they leave.
-            if isinstance(failure, ValueError):
-                return None
+        except (*FAILURES, TimeoutError):
             raise
-        except TimeoutError:
-            raise
-        except Exception:  # noqa: BLE001 - whatever one caller's change runs into must not fail the others
+        except Exception:  # noqa: BLE001 - see _at_once
             return None
+        self._seen = batch.counters()
         return outcomes
 
     async def _one_by_one(self, session: Session, works: Sequence[Work]) -> list[Any]:
@@ -164,6 +234,14 @@ class Writer:
         return keep
 
 
+def _outcome(batch: Batch, work: Keep) -> Any:
+    """Gather a change and return the invoice as it will be stored, or its refusal."""
+    try:
+        return batch.keep(work.merchant_id, work.change)
+    except _REFUSALS as refusal:
+        return refusal
+
+
 async def _write_small(session: Session, work: Small) -> Any:
     async def write() -> Any:
         return await work.write(Hand(session))
@@ -179,13 +257,9 @@ async def _alone(
     outcome: Any
     try:
         outcome = await write()
-    except REFUSED_VALUES as error:
-        outcome = BrokenFact(f"the schema refuses it: {error}")
-    except FAILURES as failure:
-        if not isinstance(failure, ValueError):
-            raise
-        outcome = BrokenFact(f"no row can hold it: {failure}")
-    except TimeoutError:
+    except (*REFUSED_VALUES, ValueError) as error:
+        outcome = BrokenFact(f"no row can hold it: {error}")
+    except (*FAILURES, TimeoutError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, it is this caller's alone
         outcome = error

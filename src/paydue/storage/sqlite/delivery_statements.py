@@ -55,7 +55,9 @@ WAITING: Final = (
 # A row that a worker takes.
 LEASE: Final = f"UPDATE outbox SET lease = ?, lease_until = ? WHERE {_AT_PLACE}"
 # A row that waits for one that is due later, or held.
-PUT_OFF: Final = f"UPDATE outbox SET state = ?, due_at = ? WHERE {_AT_PLACE} AND state = 'pending'"
+PUT_OFF: Final = (
+    f"UPDATE outbox SET state = ?, due_at = ?, lease = NULL, lease_until = NULL WHERE {_AT_PLACE} AND state = 'pending'"
+)
 # A row that is taken no more; no row when another took it.
 GIVE_BACK: Final = f"UPDATE outbox SET lease = NULL, lease_until = NULL WHERE {_AT_PLACE} AND lease = ?"
 # Where a job goes after a go at it; no row when another took it.
