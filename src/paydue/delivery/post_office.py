@@ -1,7 +1,7 @@
 """
 Everything that delivers, joined: one worker on the outbox, and the duties that make work for it or tidy up after it.
 
-Apart from `bootstrap.py`, which hands over what is real, so that a test can join the same parts around others.
+Apart from `bootstrap/`, which hands over what is real, so that a test can join the same parts around others.
 """
 
 import asyncio
