@@ -8,17 +8,23 @@ that many open at once.
 
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from hashlib import sha256
 from typing import Final
 
 import msgspec
 
 from paydue.domain.errors import StoreUnavailable
-from paydue.domain.settings import ProductType
+from paydue.domain.invoice import Invoice
+from paydue.domain.lifecycle import Status
+from paydue.domain.merchant import Merchant
+from paydue.domain.merchant_fields import FieldDefinition, ReferenceType
+from paydue.domain.settings import ProductType, Settings
+from paydue.language.locales import SOURCE_LANGUAGE
 from paydue.pages.answers import Answer, Header, Scope
 from paydue.pages.invoice_view import State, contact_of, view_of
 from paydue.pages.rendering import Templates
+from paydue.pages.slip import NO_GATEWAY, GatewayFace, Slip
 from paydue.usecases.ports import Clock, Store
 
 LINK_PATH: Final = "/ebc2/invoicing/payInvoice/"
@@ -40,7 +46,30 @@ _HEADERS: Final[tuple[Header, ...]] = (
     (b"cross-origin-resource-policy", b"same-origin"),
 )
 
+FaceOf = Callable[[str], Awaitable[GatewayFace]]
+
 _log = logging.getLogger("paydue.pages")
+
+
+def token_of(scope: Scope) -> str:
+    """Return what stands in a payment link's place for the token; it may be anything."""
+    path: str = scope["path"]
+    return path.removeprefix(LINK_PATH)
+
+
+async def no_gateway(_merchant_id: str) -> GatewayFace:
+    """Return that a merchant cannot be paid here."""
+    return NO_GATEWAY
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """What a payment link opens. `fields` are those that the payer is asked to fill in."""
+
+    token: str
+    merchant: Merchant
+    settings: Settings
+    invoice: Invoice
+    fields: tuple[FieldDefinition, ...] = ()
 
 
 class PaymentPage:
@@ -49,54 +78,74 @@ class PaymentPage:
 
     `count_miss` counts a link that opens nothing against an address, and returns 0 or, above the limit, the seconds
     to wait. A link that does open is never refused: many payers may share an address with one who guesses.
+    `face_of` says what a payer sees of a merchant's gateway.
     """
 
-    def __init__(self, store: Store, clock: Clock, templates: Templates, count_miss: Callable[[str], float]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        templates: Templates,
+        count_miss: Callable[[str], float],
+        face_of: FaceOf = no_gateway,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._templates = templates
         self._count_miss = count_miss
+        self._face_of = face_of
         self._not_found = self._message(404, "This link does not work.", "Ask the sender for a new one.")
 
     async def answer(self, scope: Scope) -> Answer:
-        """Return the page of the link that was asked for."""
+        """Return the page of the link that was asked for, with a fresh slip."""
         if scope["method"] not in ("GET", "HEAD"):
             return Answer(405, b"Method Not Allowed", (*_HEADERS[1:], _PLAIN, (b"allow", b"GET, HEAD")))
-        token = scope["path"].removeprefix(LINK_PATH)
-        if not _TOKEN.fullmatch(token):
-            return self._miss(scope, "malformed")
+        token = token_of(scope)
         try:
-            page = await self._page(token)
+            found = await self.find(token)
+            if found is None:
+                return self.miss(scope)
+            slip = Slip(gateway=await self._face_of(found.merchant.merchant_id))
         except StoreUnavailable as failure:
             _log.error("store_unavailable", exc_info=failure)
-            return self._unavailable()
-        if page is None:
-            return self._miss(scope, sha256(token.encode()).hexdigest()[:6])
-        return Answer(200, page, _HEADERS)
+            return self.unavailable()
+        return self.page(found, self.language_of(scope, found.settings), slip)
 
-    async def _page(self, token: str) -> bytes | None:
-        found = await self._store.find_by_payment_token(token)
-        if found is None:
+    async def find(self, token: str) -> Found | None:
+        """Return what a link opens; None when it opens nothing, whatever the reason. Raises StoreUnavailable."""
+        found = await self._store.find_by_payment_token(token) if _TOKEN.fullmatch(token) else None
+        if found is None or found[1].status is Status.DRAFT:
             return None
         merchant_id, invoice = found
         store = self._store.of(merchant_id)
         merchant, settings = await store.merchant(), await store.settings(ProductType.INVOICING)
-        view = view_of(invoice, merchant, settings, self._clock.now())
-        if view is None:
-            return None
-        contact = contact_of(merchant, settings)
+        definitions = await store.field_definitions(ReferenceType.INVOICE)
+        asked = tuple(each for each in definitions if each.is_customer_visible and not each.is_read_only)
+        return Found(token=token, merchant=merchant, settings=settings, invoice=invoice, fields=asked)
+
+    def language_of(self, scope: Scope, settings: Settings) -> str:
+        """Return the language to write to this reader in, one of the nine: asked for, the merchant's, the browser's."""
+        return SOURCE_LANGUAGE
+
+    def page(self, found: Found, language: str, slip: Slip) -> Answer:
+        """Return the page with that slip, in whatever state the invoice is."""
+        view = view_of(found.invoice, found.merchant, found.settings, self._clock.now())
+        assert view is not None, "a draft is not found"
+        contact = contact_of(found.merchant, found.settings)
         name = contact.merchant
         tone, glyph, message = _LOOKS[view.state]
         values = msgspec.structs.asdict(view) | msgspec.structs.asdict(contact) | {"tone": tone, "glyph": glyph}
         if message is None:
-            return self._templates.render_strictly(
-                "invoice.html", values | {"title": f"Invoice {view.number} \u2013 {name}"}
-            )
+            words = {"title": f"Invoice {view.number} \u2013 {name}"}
+            return Answer(200, self._templates.render_strictly("invoice.html", values | words), _HEADERS)
         heading, text = message
         words = {"title": f"{heading} \u2013 {name}", "heading": heading, "text": text.format(merchant=name)}
-        return self._templates.render_strictly("message.html", values | words)
+        return Answer(200, self._templates.render_strictly("message.html", values | words), _HEADERS)
 
-    def _miss(self, scope: Scope, digest: str) -> Answer:
+    def miss(self, scope: Scope) -> Answer:
+        """Return what a link that opens nothing gets, and count it."""
+        token = token_of(scope)
+        digest = sha256(token.encode()).hexdigest()[:6] if _TOKEN.fullmatch(token) else "malformed"
         client = scope.get("client")
         address = client[0] if client else ""
         _log.info("payment_link_missed", extra={"token_digest": digest, "client": address})
@@ -110,7 +159,8 @@ class PaymentPage:
             )
         return self._not_found
 
-    def _unavailable(self) -> Answer:
+    def unavailable(self) -> Answer:
+        """Return what everybody gets while the database does not answer."""
         return self._message(
             503,
             "This page cannot be shown right now.",

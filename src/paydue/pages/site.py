@@ -14,7 +14,7 @@ from paydue.pages.answers import Answer, Header, Receive, Scope, Send
 from paydue.usecases.ports import Clock, Store
 
 if TYPE_CHECKING:
-    from paydue.pages.payment_page import PaymentPage
+    from paydue.pages.payment_page import FaceOf, PaymentPage
 
 _LINKS: Final = "/ebc2/invoicing/payInvoice/"
 _HEALTH: Final = "/health/"
@@ -39,6 +39,7 @@ class Site:
     `tls_host` is what the documentation tells SDKs to call.
     `is_public_tls` says that people reach this server by https under a public name, so that browsers may be told to
     come by nothing else; for a name like localhost that would lock them out of everything else on this machine.
+    `face_of` says what a payer sees of a merchant's gateway; without it nobody has one.
     """
 
     def __init__(
@@ -51,12 +52,14 @@ class Site:
         count_miss: Callable[[str], float],
         new_correlation_id: Callable[[], str],
         is_public_tls: bool = False,
+        face_of: "FaceOf | None" = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._openapi = openapi
         self._tls_host = tls_host
         self._count_miss = count_miss
+        self._face_of = face_of
         self._new_correlation_id = new_correlation_id
         self._common: tuple[Header, ...] = (_NOSNIFF, _TRANSPORT) if is_public_tls else (_NOSNIFF,)
         self._loaded: tuple[PaymentPage, Framework] | None = None
@@ -94,13 +97,15 @@ class Site:
     def _import_pages(self) -> "tuple[PaymentPage, Framework]":
         # Imported here because together they take longer than the rest of the start.
         from paydue.pages.documents import documents  # noqa: PLC0415
-        from paydue.pages.payment_page import PaymentPage  # noqa: PLC0415
+        from paydue.pages.payment_page import PaymentPage, no_gateway  # noqa: PLC0415
         from paydue.pages.rendering import StaticFiles, Templates  # noqa: PLC0415
 
         static = StaticFiles()
         templates = Templates(static)
         framework: Any = documents(templates, static, self._openapi, self._tls_host)
-        return PaymentPage(self._store, self._clock, templates, self._count_miss), framework
+        return PaymentPage(
+            self._store, self._clock, templates, self._count_miss, self._face_of or no_gateway
+        ), framework
 
     async def _health(self, path: str) -> Answer:
         match path.removeprefix(_HEALTH):
