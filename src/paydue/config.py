@@ -35,6 +35,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     allowed_hosts: tuple[str, ...] = ()
     behind_proxy: bool = False
     trusted_proxies: int = 1
+    drain_seconds: int = 0
     rate_limit: int = 100
     burst: int = 500
     amount_rules: Literal["strict", "observed"] = "strict"
@@ -288,6 +289,7 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "allowed_hosts": Setting(_host_names, "host names, such as api.example.com or api.example.com:8443"),
     "behind_proxy": _FLAG,
     "trusted_proxies": Setting(_integer(1, 10), "a number from 1 to 10"),
+    "drain_seconds": Setting(_integer(0, 300), "seconds from 0 to 300"),
     "rate_limit": Setting(_integer(0, 1_000_000), "requests a second from 0 (no limit) to 1000000"),
     "burst": Setting(_integer(1, 10_000_000), "a number of requests from 1 to 10000000"),
     "amount_rules": _choice("strict", "observed"),

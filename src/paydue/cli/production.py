@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import logging
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -54,12 +55,14 @@ async def _serve(config: Config, ready_file: Path | None, *, with_worker: bool) 
                 write_ready_file(ready_file, facts | ({"tls_url": urls[1]} if len(urls) > 1 else {}))
             warming.append(asyncio.ensure_future(service.site.warm_up()))
 
+        def leave() -> None:
+            service.site.leave()
+            if service.post_office is not None:
+                service.post_office.stop()
+
         warming: list[asyncio.Future[None]] = []
-        if service.post_office is None:
-            await serve_until_stopped(service.app, listeners, ready)
-        else:
-            async with service.post_office.at_work():
-                await serve_until_stopped(service.app, listeners, ready, service.post_office.stop)
+        async with service.post_office.at_work() if service.post_office is not None else nullcontext():
+            await serve_until_stopped(service.app, listeners, ready, leave, drain_seconds=config.drain_seconds)
     finally:
         await service.close()
 

@@ -1,14 +1,16 @@
 """
-The limits on a request's head that have to hold before there is a request: its size, and how long it may take.
+What has to hold of a connection before there is a request: how large its head may be and how long it may take.
 
-uvicorn's parser gathers a head of any length for any time; the application sees it only when it is whole.
+uvicorn's parser gathers a head of any length for any time; the application sees it only when it is whole. And only the
+connection itself can tell its client that it will not be kept.
 """
 
 import asyncio
 from http import HTTPStatus
 from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState as UvicornState
 
 from paydue.wire.asgi import new_correlation_id
 from paydue.wire.error_json import gateway_body
@@ -17,12 +19,20 @@ LARGEST_HEAD_BYTES: Final = 48 * 1024
 HEAD_SECONDS: Final = 30.0
 
 
+class ServerState(UvicornState):
+    """What all connections of a server share, and whether it is about to end."""
+
+    is_leaving = False
+
+
 class BoundedHeads(HttpToolsProtocol):
     """
     uvicorn's protocol, which gives up on a head that grows beyond 48 KiB or is not whole after 30 seconds.
 
     That is somewhat more than the application allows, so that it answers what is only a little too large.
     """
+
+    server_state: ServerState
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -58,6 +68,15 @@ class BoundedHeads(HttpToolsProtocol):
         self._is_in_head = False
         self._stop_waiting()
         super().on_headers_complete()
+        if self.server_state.is_leaving:
+            self.leave()
+
+    def leave(self) -> None:
+        """Let the answer that is being made be the last one, and say so in it."""
+        # There is none before the first request, whatever uvicorn declares.
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            cycle.keep_alive = False
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is not HTTP; uvicorn calls this."""

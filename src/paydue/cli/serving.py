@@ -20,8 +20,9 @@ from typing import Any, Final
 import msgspec
 import uvicorn
 
+from paydue.cli.leaving import refuse_new_connections
 from paydue.cli.private_files import write_private_file
-from paydue.cli.request_heads import BoundedHeads
+from paydue.cli.request_heads import BoundedHeads, ServerState
 
 _BACKLOG: Final = 2048
 # Longer than proxies and clients usually keep an idle connection, so that they and not we close it: a request that
@@ -29,6 +30,8 @@ _BACKLOG: Final = 2048
 _KEEP_ALIVE_SECONDS: Final = 75
 # A stop has 20 seconds in all; the store needs some of them for what was accepted.
 _FINISH_WITHIN_SECONDS: Final = 15
+# For what was begun before new connections were refused: the rest of a handshake, and the request behind it.
+_LAST_ARRIVALS_SECONDS: Final = 0.2
 _ADDRESS_FAULTS: Final[Mapping[int, str]] = {
     errno.EADDRINUSE: "it is in use; choose another port, or 0 for any free one",
     errno.EACCES: "this user may not use it; ports below 1024 are for root",
@@ -75,25 +78,22 @@ async def serve_until_stopped(
     listeners: Sequence[Listener],
     on_ready: Callable[[], None],
     on_stop: Callable[[], None] = lambda: None,
+    *,
+    drain_seconds: float = 0,
 ) -> None:
     """
     Answer on all listeners until SIGTERM or SIGINT, then finish what was accepted, and return.
 
     `on_ready` is called once, when a connection to any of them will be answered, `on_stop` as soon as the end is
-    asked for. A second SIGINT gives up what is
-    still running. Raises CannotListen when a certificate cannot be used.
+    asked for. After SIGTERM new connections are taken for `drain_seconds` more, and each answer asks its client to
+    come by another connection, so that whoever spreads the load can turn to others. A second signal ends that, a second
+    SIGINT gives up what is still running. Raises CannotListen when a certificate cannot be used.
     """
     servers = [_Server(_uvicorn_config(app, listener)) for listener in listeners]
+    leaving = _Leaving(servers, listeners, on_stop, drain_seconds)
     loop = asyncio.get_running_loop()
-
-    def stop(signal_number: int) -> None:
-        for server in servers:
-            server.force_exit = server.should_exit and signal_number == signal.SIGINT
-            server.should_exit = True
-        on_stop()
-
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop, number)
+        loop.add_signal_handler(number, leaving.begin, number)
     async with asyncio.TaskGroup() as running:
         for server, listener in zip(servers, listeners, strict=True):
             running.create_task(server.serve([listener.bound]))
@@ -110,11 +110,21 @@ def write_ready_file(path: Path, facts: Mapping[str, Any]) -> None:
 
 
 class _Server(uvicorn.Server):
-    """A server that tells when it has started, and leaves signals to us."""
+    """A server that tells when it has started, leaves signals to us, and says goodbye before it goes."""
+
+    server_state: ServerState
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
+        self.server_state = ServerState()
         self.has_started = asyncio.Event()
+
+    def leave(self) -> None:
+        """Let every answer from now on be the last one of its connection."""
+        self.server_state.is_leaving = True
+        for connection in self.server_state.connections:
+            if isinstance(connection, BoundedHeads):
+                connection.leave()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -123,6 +133,56 @@ class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+class _Leaving:
+    """The end of a server, from the signal that asks for it to the moment when it takes nothing more."""
+
+    def __init__(
+        self,
+        servers: Sequence[_Server],
+        listeners: Sequence[Listener],
+        on_stop: Callable[[], None],
+        drain_seconds: float,
+    ) -> None:
+        self._servers = servers
+        self._listeners = listeners
+        self._on_stop = on_stop
+        self._drain_seconds = drain_seconds
+        self._hurrying = asyncio.Event()
+        self._running: asyncio.Task[None] | None = None
+
+    def begin(self, signal_number: int) -> None:
+        """Begin to leave; asked again, do it at once."""
+        if self._running is not None:
+            self._hurrying.set()
+            for server in self._servers:
+                server.force_exit = server.force_exit or signal_number == signal.SIGINT
+            return
+        if signal_number == signal.SIGINT:
+            # A person at a terminal waits for no balancer.
+            self._hurrying.set()
+        self._running = asyncio.get_running_loop().create_task(self._leave())
+        self._on_stop()
+
+    async def _leave(self) -> None:
+        for server in self._servers:
+            server.leave()
+        if self._drain_seconds and not self._hurrying.is_set():
+            _log.info("draining", extra={"seconds": self._drain_seconds})
+            await self._wait(self._drain_seconds)
+            for listener in self._listeners:
+                refuse_new_connections(listener.bound)
+            await self._wait(_LAST_ARRIVALS_SECONDS)
+        for server in self._servers:
+            server.should_exit = True
+
+    async def _wait(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._hurrying.wait()
+        except TimeoutError:
+            pass
 
 
 def _uvicorn_config(app: Callable[..., Awaitable[None]], listener: Listener) -> uvicorn.Config:

@@ -64,6 +64,7 @@ class Site:
         self._common: tuple[Header, ...] = (_NOSNIFF, _TRANSPORT) if is_public_tls else (_NOSNIFF,)
         self._loaded: tuple[PaymentPage, Framework] | None = None
         self._loading = asyncio.Lock()
+        self._is_leaving = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request; nothing that is asked makes this raise."""
@@ -88,6 +89,10 @@ class Site:
         """Have everything imported and every template compiled, off the event loop."""
         await self._load()
 
+    def leave(self) -> None:
+        """Be ready no more: everything is answered still, but whoever spreads the load shall turn to others."""
+        self._is_leaving = True
+
     async def _load(self) -> "tuple[PaymentPage, Framework]":
         async with self._loading:
             if self._loaded is None:
@@ -111,7 +116,7 @@ class Site:
         match path.removeprefix(_HEALTH):
             case "live":
                 return Answer(200, b'{"status":"live"}', _HEALTH_HEADERS)
-            case "ready" if await self._store.is_ready():
+            case "ready" if not self._is_leaving and await self._store.is_ready():
                 return Answer(200, b'{"status":"ready"}', _HEALTH_HEADERS)
             case "ready":
                 return Answer(503, b'{"status":"not ready"}', (*_HEALTH_HEADERS, (b"retry-after", b"5")))
