@@ -1,0 +1,71 @@
+"""
+Amounts as payers type them, and what each means: asked of the server and, in a browser, of the page's own script.
+
+Language, currency, what is typed, and the amount in plain figures or the reason why it is none.
+"""
+
+from typing import Final
+
+_NO = "not an amount"
+_LONG = "too many decimals"
+
+TYPED: Final = [
+    ("en-US", "USD", "10", "10"),
+    ("en-US", "USD", "10.5", "10.5"),
+    ("en-US", "USD", "1,234.56", "1234.56"),
+    ("en-US", "USD", " $1,234.56 ", "1234.56"),
+    ("en-US", "USD", "usd 12", "12"),
+    ("en-US", "USD", "12 USD", "12"),
+    ("en-US", "USD", "1,234", "1234"),
+    ("en-US", "USD", "1,234,567", "1234567"),
+    ("en-US", "USD", "12,50", "12.5"),
+    ("en-US", "USD", "1.234,56", "1234.56"),
+    ("en-US", "USD", "1'234.50", "1234.5"),
+    ("en-US", "USD", ".5", "0.5"),
+    ("en-US", "USD", "007", "7"),
+    ("en-US", "USD", "0", "0"),
+    ("en-US", "USD", "１２３．４５", "123.45"),
+    ("de-DE", "EUR", "1.234,56", "1234.56"),
+    ("de-DE", "EUR", "1.234", "1234"),
+    ("de-DE", "EUR", "12.50", "12.5"),
+    ("de-DE", "EUR", "12,5 €", "12.5"),
+    ("de-DE", "EUR", "1,234.56", "1234.56"),
+    ("de-DE", "EUR", "1.234.567,8", "1234567.8"),
+    ("fr-FR", "EUR", "1\u202f234,50\u00a0€", "1234.5"),
+    ("pt-BR", "BRL", "R$ 1.234,56", "1234.56"),
+    ("ru-RU", "RUB", "1 234,5", "1234.5"),
+    ("es-419", "USD", "1,234.56", "1234.56"),
+    ("ja-JP", "JPY", "１，２３４", "1234"),
+    ("ja-JP", "JPY", "￥1,234", "1234"),
+    ("zh-CN", "CNY", "¥12.30", "12.3"),
+    ("en-US", "KWD", "1.234", "1.234"),
+    ("en-US", "KWD", "1,234", "1234"),
+    ("en-US", "USD", "", "missing"),
+    ("en-US", "USD", "  ", "missing"),
+    ("en-US", "USD", "USD", "missing"),
+    ("en-US", "USD", "1.234", _LONG),
+    ("en-US", "USD", "10.005", _LONG),
+    ("de-DE", "EUR", "1,234", _LONG),
+    ("de-DE", "EUR", "0.125", _LONG),
+    ("ja-JP", "JPY", "12.5", _LONG),
+    ("en-US", "JPY", "100.00", _LONG),
+    ("en-US", "USD", "-5", _NO),
+    ("en-US", "USD", "+5", _NO),
+    ("en-US", "USD", "1e3", _NO),
+    ("en-US", "USD", "NaN", _NO),
+    ("en-US", "USD", "€5", _NO),
+    ("en-US", "USD", "5 EUR", _NO),
+    ("en-US", "USD", "1,23,456", _NO),
+    ("en-US", "USD", "1,2345.67", _NO),
+    ("en-US", "USD", "1,234.567,89", _NO),
+    ("en-US", "USD", "1.2.3", _NO),
+    ("en-US", "USD", "1,,234", _NO),
+    ("en-US", "USD", "5.", _NO),
+    ("en-US", "USD", "0,123,456", _NO),
+    ("en-US", "USD", "١٢٣", _NO),
+    ("en-US", "USD", "१२३", _NO),
+    ("en-US", "USD", "1_000", _NO),
+    ("en-US", "USD", "ten", _NO),
+    ("en-US", "USD", "1" * 20, _NO),
+    ("en-US", "USD", "1" * 41, _NO),
+]
