@@ -7,7 +7,7 @@ from paydue.domain.notifications import EVENT_KINDS
 from paydue.usecases.announcements import ANNOUNCEMENTS, MERCHANT_EVENTS, REMINDERS, Audience, announcements
 from paydue.usecases.ports import Channel, Reminded
 
-CUSTOMER_EVENTS = {topics[1] for topics in (*ANNOUNCEMENTS.values(), *REMINDERS.values())}
+CUSTOMER_EVENTS = {event for _, event in (*ANNOUNCEMENTS.values(), *REMINDERS.values()) if event is not None}
 ONE_LISTENS = Audience(dict.fromkeys(CUSTOMER_EVENTS, ("hook-1",)))
 
 

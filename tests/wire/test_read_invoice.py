@@ -283,7 +283,7 @@ def test_an_update_keeps_delivery_mode_and_partial_payments_and_drops_the_rest()
     body = changed(I + "deliveryMode", ...)
     terms = update(body, allows_partial_payments=True, requests_phone=True, transaction_reference_number="X")
     assert (terms.delivery_mode, terms.allows_partial_payments) == (DeliveryMode.EMAIL, True)
-    assert (terms.requests_phone, terms.transaction_reference_number) == (False, None)
+    assert (terms.requests_phone, terms.transaction_reference_number) == (None, None)
 
 
 def test_an_itemized_invoice_cannot_become_amount_only() -> None:

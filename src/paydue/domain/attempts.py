@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from paydue.domain.errors import BrokenFact
 from paydue.domain.money import ZERO
+from paydue.domain.payer_details import PayerDetails
 from paydue.domain.refunds import Refund, RefundState
 
 
@@ -100,8 +101,9 @@ class PaymentAttempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     what the gateway may take instead of `amount`, where a bank approves less. `reserves_from_begin` is for gateways
     that charge on a page of their own, where nothing of ours stands between the payer and the money.
 
-    `next_url` is where the payer has to prove something, while that is waited for. `next_look_at` is when the
-    reconciler looks at it next, None when there is nothing to look for.
+    `payer_email` and `details` are what the payer wrote on the page before paying. `next_url` is where the payer has to
+    prove something, while that is waited for. `next_look_at` is when the reconciler looks at it next, None when there
+    is nothing to look for.
     """
 
     attempt_id: str
@@ -127,6 +129,7 @@ class PaymentAttempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     is_declined: bool = False
     next_url: str | None = None
     payer_email: str | None = None
+    details: PayerDetails | None = None
     next_look_at: datetime | None = None
     looks: int = 0
     refunds: tuple[Refund, ...] = ()

@@ -20,7 +20,8 @@ class What(StrEnum):
     INVOICE_CANCELED = "CANCEL"
     PAYMENT_HELD = "PENDING"
     PAYMENT_REJECTED = "REJECTED"
-    # The API has no words for these two; `wire/` writes the one it keeps for what it does not name.
+    # The API has no words for these; `wire/` writes the one it keeps for what it does not name.
+    LINK_RENEWED = "LINK"
     PAYMENT_REFUNDED = "REFUND"
     PAYMENT_REVERSED = "REVERSAL"
 

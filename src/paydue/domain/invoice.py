@@ -125,6 +125,18 @@ class Invoice(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             history=(*self.history, Event(what=What.PAYER_REMINDED, at=at)),
         )
 
+    def renew_link(self, at: datetime, new_token: str) -> Self:
+        """
+        Put a fresh link in the place of one that has expired: the old one opens nothing any more.
+
+        Raises ActionNotAllowed when nothing is to be paid, PaymentInFlight while somebody pays through the old one.
+        """
+        status = self._after(Action.RENEW_LINK)
+        if self.reservations:
+            raise PaymentInFlight(Action.RENEW_LINK)
+        renewed = self._now(status, Event(what=What.LINK_RENEWED, at=at))
+        return replace(renewed, payment_token=new_token)
+
     def cancel(self, at: datetime) -> Self:
         """
         Close the invoice: nothing is due any more.

@@ -25,6 +25,7 @@ class Action(StrEnum):
     SEND_WITHOUT_MAIL = "send without mail"
     PUBLISH = "publish"
     REMIND = "remind"
+    RENEW_LINK = "renew link"
     CANCEL = "cancel"
     PAY_IN_FULL = "pay in full"
     PAY_IN_PART = "pay in part"
@@ -62,6 +63,7 @@ TABLE: Final[Mapping[Action, Mapping[Status, Status]]] = {
     },
     Action.PUBLISH: {Status.DRAFT: Status.CREATED},
     Action.REMIND: {status: status for status in (Status.SENT, Status.PARTIAL)},
+    Action.RENEW_LINK: {status: status for status in _OPEN},
     Action.CANCEL: dict.fromkeys((Status.DRAFT, Status.CREATED, Status.SENT), Status.CANCELED),
     Action.PAY_IN_FULL: dict.fromkeys(_OPEN, Status.PAID),
     Action.PAY_IN_PART: dict.fromkeys(_OPEN, Status.PARTIAL),

@@ -100,6 +100,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     redirect_accepted: str | None = None
     redirect_rejected: str | None = None
     redirect_pending: str | None = None
+    offers_fresh_links: bool = True
 
     def after(self, change: SettingsChange, logo: Logo | None = None, at: datetime | None = None) -> Self:
         """

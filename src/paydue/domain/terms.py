@@ -53,7 +53,8 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     The merchant's part of an invoice.
 
     `total` alone is owed, in `currency`; the other amounts are for display and bookkeeping, and sums are never
-    checked, because published examples of this API do not add up.
+    checked, because published examples of this API do not add up. What an invoice requests of its payer is None where
+    the merchant did not say: then the settings decide.
     """
 
     due_date: date
@@ -65,8 +66,8 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     expiration_date: date | None = None
     transaction_reference_number: str | None = None
     allows_partial_payments: bool = False
-    requests_phone: bool = False
-    requests_shipping: bool = False
+    requests_phone: bool | None = None
+    requests_shipping: bool | None = None
     discount_amount: Decimal | None = None
     discount_percent: Decimal | None = None
     sub_amount: Decimal | None = None

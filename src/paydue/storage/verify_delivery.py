@@ -22,7 +22,7 @@ from paydue.usecases.delivery_ports import JobState
 from paydue.usecases.ports import Channel, Finding
 
 _SENDING: Final = frozenset({What.INVOICE_SENT, What.INVOICE_RESENT})
-_ALWAYS_MAILED: Final = _SENDING | {What.PAYER_REMINDED}
+_ALWAYS_MAILED: Final = _SENDING | {What.PAYER_REMINDED, What.LINK_RENEWED}
 _STATES: Final = frozenset(state.value for state in JobState)
 
 

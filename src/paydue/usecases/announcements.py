@@ -18,7 +18,7 @@ from paydue.domain.settings import ProductType
 from paydue.usecases.ports import Channel, MerchantStore, Message, Reminded
 
 # (event, status afterwards) -> (mail to the payer, webhook event type). None: nothing of that kind is sent.
-ANNOUNCEMENTS: Final[dict[tuple[What, Status], tuple[str | None, str]]] = {
+ANNOUNCEMENTS: Final[dict[tuple[What, Status], tuple[str | None, str | None]]] = {
     (What.INVOICE_SENT, Status.SENT): ("invoice", "invoicing.customer.invoice.send"),
     (What.INVOICE_RESENT, Status.SENT): ("resend", "invoicing.customer.invoice.send"),
     (What.INVOICE_RESENT, Status.PARTIAL): ("partial-resend", "invoicing.customer.invoice.partial-resend"),
@@ -27,6 +27,10 @@ ANNOUNCEMENTS: Final[dict[tuple[What, Status], tuple[str | None, str]]] = {
     (What.PAYMENT_RECEIVED, Status.PENDING): ("partial-payment", "invoicing.customer.invoice.partial-payment"),
     (What.PAYMENT_RECEIVED, Status.PAID): ("paid", "invoicing.customer.invoice.paid"),
     (What.INVOICE_CANCELED, Status.CANCELED): ("cancel", "invoicing.customer.invoice.cancel"),
+    # Asked for by the payer: nothing that a subscriber has a word for.
+    (What.LINK_RENEWED, Status.CREATED): ("fresh-link", None),
+    (What.LINK_RENEWED, Status.SENT): ("fresh-link", None),
+    (What.LINK_RENEWED, Status.PARTIAL): ("fresh-link", None),
 }
 
 # What a reminder's mail and event are called, by its kind; the status says nothing about it.
@@ -73,8 +77,8 @@ async def owed(
     if event is None or topics is None:
         return ()
     subscriptions = {}
-    for event_type in (topics[1], MERCHANT_EVENTS.get(topics[1])):
-        if event_type is not None and (listening := await store.webhooks_for(event_type)):
+    for event_type in _event_types(topics[1]):
+        if listening := await store.webhooks_for(event_type):
             subscriptions[event_type] = listening
     email = await _merchant_email(store) if event.what is What.PAYMENT_RECEIVED else None
     return announcements(before, after, Audience(subscriptions, email), payment=payment, reminded=reminded)
@@ -109,16 +113,23 @@ def announcements(
         )
     messages += [
         Message(channel=Channel.WEBHOOK, topic=event_type, recipient=webhook_id, facts=facts)
-        for event_type in (webhook, MERCHANT_EVENTS.get(webhook))
-        if event_type is not None
+        for event_type in _event_types(webhook)
         for webhook_id in audience.subscriptions.get(event_type, ())
     ]
     return tuple(messages)
 
 
+def _event_types(customer_event: str | None) -> list[str]:
+    """Return the event types that tell of it: the customer's, and the merchant's copy where there is one."""
+    if customer_event is None:
+        return []
+    copy = MERCHANT_EVENTS.get(customer_event)
+    return [customer_event] if copy is None else [customer_event, copy]
+
+
 def _announced(
     before: Invoice | None, after: Invoice, reminded: Reminded | None
-) -> tuple[Event | None, tuple[str | None, str] | None]:
+) -> tuple[Event | None, tuple[str | None, str | None] | None]:
     """Return what happened last, if anything did, and what is told about it. One change is one announcement."""
     if before is not None and len(after.history) == len(before.history):
         return None, None

@@ -50,6 +50,7 @@ _DONE: Final = {
     Action.SEND_WITHOUT_MAIL: "sent",
     Action.PUBLISH: "published",
     Action.REMIND: "reminded of",
+    Action.RENEW_LINK: "given a new link",
     Action.CANCEL: "canceled",
     Action.PAY_IN_FULL: "paid",
     Action.PAY_IN_PART: "paid",

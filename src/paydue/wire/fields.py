@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from paydue.domain.card_numbers import holds_card_number
+from paydue.domain.email_addresses import is_email
 from paydue.domain.errors import Fault, InvalidFields
 from paydue.domain.money import CURRENCIES, read_digits, shortest, truncated
 from paydue.wire.strict_json import NumberText
@@ -22,8 +23,6 @@ _AMOUNT = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+", re.ASCII)
 _EXPONENT = re.compile(r"([0-9]+(?:\.[0-9]+)?)[eE]([+-]?[0-9]{1,3})", re.ASCII)
 _DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})(?:T[0-9:.,+\-Zz]{1,30})?", re.ASCII)
 _DATE_DAY_FIRST = re.compile(r"([0-9]{2})-([0-9]{2})-([0-9]{4})", re.ASCII)
-_EMAIL_LOCAL = re.compile(r"[^\s@()<>,;:\\\"\[\]\x00-\x1f\x7f]{1,64}")
-_EMAIL_LABEL = re.compile(r"[^\W_](?:[\w-]{0,61}[^\W_])?")
 _ONE_LINE_CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _MULTI_LINE_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]|\r(?!\n)")
 _FLAGS: Final = {"true": True, "false": False}
@@ -264,7 +263,7 @@ class Reader:
         value = self._values.get(name)
         if value is None or value == "":
             return None
-        if type(value) is not str or len(value) > 254 or not is_email(value):
+        if type(value) is not str or not is_email(value):
             self.fault(name, "Invalid email")
             return None
         return value
@@ -301,12 +300,3 @@ def _number(text: str) -> Decimal | None:
     if match is None or len(text) > 60 or abs(int(match[2])) > 30:
         return None
     return Decimal(text)
-
-
-def is_email(text: str) -> bool:
-    """Whether this is one address without display name, comment or list, fit for SMTP and for a header."""
-    local, at, domain = text.rpartition("@")
-    if not at or not _EMAIL_LOCAL.fullmatch(local) or local[0] == "." or local[-1] == "." or ".." in local:
-        return False
-    labels = domain.split(".")
-    return len(domain) <= 253 and len(labels) >= 2 and all(_EMAIL_LABEL.fullmatch(label) for label in labels)

@@ -103,8 +103,8 @@ def _read_terms(
     partner = _read_partner(body)
     customer = _read_customer(body)
     processing = body.group("processingInformation")
-    requests_phone = bool(processing and processing.flag("requestPhone"))
-    requests_shipping = bool(processing and processing.flag("requestShipping"))
+    requests_phone = processing.flag("requestPhone") if processing is not None else None
+    requests_shipping = processing.flag("requestShipping") if processing is not None else None
     delivery_mode = _delivery_mode(information, stored, customer)
     by_mail = delivery_mode is DeliveryMode.EMAIL
     if by_mail and (customer is None or customer.email is None):

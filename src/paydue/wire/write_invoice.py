@@ -160,8 +160,8 @@ def _links_template(status: Status) -> str:
 _LINKS: Final = {status: _links_template(status) for status in Status}
 _STATUS: Final = {status: status.value for status in Status}
 _DELIVERY_MODE: Final = {mode: mode.value for mode in DeliveryMode}
-# The API's histories name nothing that gives money back; UNKNOWN is what they keep for the unnamed.
-_UNNAMED: Final = (What.PAYMENT_REFUNDED, What.PAYMENT_REVERSED)
+# The API's histories name no new link and nothing that gives money back; UNKNOWN is what they keep for the unnamed.
+_UNNAMED: Final = (What.LINK_RENEWED, What.PAYMENT_REFUNDED, What.PAYMENT_REVERSED)
 _WHAT: Final = {what: b"UNKNOWN" if what in _UNNAMED else what.value.encode() for what in What}
 # The length of a time in quotes that has no fraction.
 _WHOLE_SECOND: Final = 22
@@ -194,7 +194,7 @@ def write_invoice(
                 merchant_customer_id=customer.merchant_customer_id,
                 company=None if customer.company_name is None else _Company(name=customer.company_name),
             ),
-            processing_information=_PROCESSING[terms.requests_phone, terms.requests_shipping],
+            processing_information=_PROCESSING[bool(terms.requests_phone), bool(terms.requests_shipping)],
             invoice_information=_InvoiceInformation(
                 invoice_number=number,
                 transaction_reference_number=terms.transaction_reference_number,
