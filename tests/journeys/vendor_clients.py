@@ -36,7 +36,10 @@ def walk_all(
     """
     order, told = folder / "order.json", folder / "outcomes.json"
     walks = [{"name": walk, "settings": settings(walk, server.ready)} for walk in WALKS]
-    order.write_text(json.dumps({"ca_file": server.ready["ca_file"], "walks": walks}), encoding="utf-8")
+    ca_file = server.ready["ca_file"]
+    order.write_text(
+        json.dumps({"ca_file": ca_file, "certificate": Path(ca_file).read_text(), "walks": walks}), encoding="utf-8"
+    )
     child = subprocess.run(
         [*command, str(order), str(told)], cwd=folder, capture_output=True, text=True, timeout=180, check=False
     )

@@ -87,6 +87,7 @@ BY_ID: Final[dict[tuple[str, str], Any]] = {
     ("POST", "/nrtf/v1/webhooks" + ONE + "/replays"): _REPLAY,
     ("GET", "/notification-subscriptions/v1/products/{organizationId}"): None,
     ("GET", "/notification-subscriptions/v2/products/{organizationId}"): None,
+    ("GET", "/webhooks/notification-subscriptions/v1/products/{organizationId}"): None,
     ("GET", DELIVERIES + "/{id}"): None,
     ("POST", DELIVERIES + "/{id}/resend"): {},
 }

@@ -10,6 +10,7 @@ from paydue.domain.webhooks import OAuthConfig, TooManyWebhookKeys
 from paydue.usecases.access_keys import Secret
 from paydue.usecases.webhook_keys import (
     MAXIMUM_KEYS,
+    MAXIMUM_SIGNING_KEYS,
     create_signing_key,
     jwt_signing_key,
     oauth_credentials,
@@ -88,10 +89,22 @@ async def test_keys_that_are_of_no_use_any_more_are_forgotten():
     assert len(kept.kept_keys) == 2
 
 
+async def test_a_merchant_who_makes_signing_keys_all_day_is_never_refused_one():
+    kept = MemorySubscriptions()
+    made = [
+        await create_signing_key(kept, at=NOON + number * timedelta(minutes=1), actor=ACTOR)
+        for number in range(2 * MAXIMUM_KEYS)
+    ]
+
+    # A header with many signatures would be refused by receivers before it is read.
+    assert ids(signing_keys(await kept.keys(), NOON + HOUR)) == ids(tuple(reversed(made[-MAXIMUM_SIGNING_KEYS:])))
+    assert len(kept.kept_keys) == MAXIMUM_SIGNING_KEYS
+
+
 async def test_a_merchant_has_no_more_keys_in_use_than_the_limit():
     kept = MemorySubscriptions()
-    for _ in range(MAXIMUM_KEYS):
-        await create_signing_key(kept, at=NOON, actor=ACTOR)
+    for number in range(MAXIMUM_KEYS):
+        await store_oauth_credentials(kept, f"us {number}", Secret("password"), days=1, at=NOON, actor=ACTOR)
 
     with pytest.raises(TooManyWebhookKeys):
         await create_signing_key(kept, at=NOON, actor=ACTOR)

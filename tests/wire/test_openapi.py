@@ -62,6 +62,7 @@ OPERATIONS = {
     "deleteMerchantDefinedFieldsDefinitions": "DELETE /invoicing/v2/{referenceType}/merchantDefinedFields/{id}",
     "recordPayment": "POST /paydue/v1/invoices/{id}/payments",
     "findProductsToSubscribeOld": "GET /notification-subscriptions/v1/products/{organizationId}",
+    "findProductsToSubscribePrinted": "GET /webhooks/notification-subscriptions/v1/products/{organizationId}",
     "getWebhooksOld": "GET /notification-subscriptions/v1/webhooks",
     "createWebhookOld": "POST /notification-subscriptions/v1/webhooks",
     "getWebhookOld": "GET /notification-subscriptions/v1/webhooks/{webhookId}",

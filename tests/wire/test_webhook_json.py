@@ -123,6 +123,16 @@ def test_the_token_address_is_read_in_both_spellings(spelling):
     }
 
 
+@pytest.mark.parametrize("spelling", ["client_id", "clientId"])
+def test_the_client_of_a_signed_token_is_read_as_documented_and_as_the_python_sdk_writes_it(spelling):
+    more = {"aud": "idp.example", spelling: "us", "keyId": "key-1"}
+    config = {"oAuthURL": "https://idp.example/token", "additionalConfig": more}
+    policy = {"securityType": "oAuth_JWT", "config": config}
+
+    kept = created(NEW | {"securityPolicy": policy})["securityPolicy"]["config"]["additionalConfig"]
+    assert kept == {"aud": "idp.example", "client_id": "us", "keyId": "key-1"}
+
+
 @pytest.mark.parametrize("scope", ["CUSTOM", {"scope": "custom", "scopeData": ["a", "b"]}])
 def test_the_scope_is_a_word_or_an_object(scope):
     assert created(NEW | {"notificationScope": scope})["notificationScope"] == "CUSTOM"

@@ -163,6 +163,15 @@ def test_a_deleted_subscription_is_gone():
 REPLAY = {"byTransactionTraceIdentifiers": ["a"]}
 
 
+def test_a_replay_wakes_whoever_delivers():
+    woken: list[bool] = []
+    installation = Installation(wake=lambda: woken.append(True))
+    installation.kept.kept[ID] = a_subscription()
+
+    assert installation.call("POST", f"/nrtf/v1/webhooks/{ID}/replays", REPLAY) == (202, None)
+    assert len(installation.kept.replays) == len(woken) == 1
+
+
 @pytest.mark.parametrize(
     "method, path, body",
     [

@@ -18,6 +18,8 @@ OVERLAP: Final = timedelta(hours=24)
 DEFAULT_DAYS: Final = 365
 MAXIMUM_KEYS: Final = 20
 """How many keys a merchant may have that are of use; the others are forgotten."""
+MAXIMUM_SIGNING_KEYS: Final = 5
+"""How many signing keys sign at the same time, each for itself; whoever makes more forgets the oldest."""
 
 
 async def create_signing_key(
@@ -112,6 +114,8 @@ def jwt_signing_key(keys: Sequence[WebhookKey], config: OAuthConfig, at: datetim
 async def _keep(subscriptions: Subscriptions, key: WebhookKey, at: datetime, actor: Actor) -> WebhookKey:
     kept = await subscriptions.keys()
     signing = signing_keys(kept, at)
+    if key.kind is WebhookKeyKind.SIGNING:
+        signing = signing[: MAXIMUM_SIGNING_KEYS - 1]
     useless = [
         each.key_id
         for each in kept

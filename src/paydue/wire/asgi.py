@@ -28,7 +28,10 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
-PREFIXES: Final = ("/invoicing/v2/", "/paydue/v1/", "/notification-subscriptions/", "/nrtf/v1/", "/kms/egress/v2/")
+PREFIXES: Final = (
+    "/invoicing/v2/", "/paydue/v1/", "/notification-subscriptions/", "/webhooks/notification-subscriptions/",
+    "/nrtf/v1/", "/kms/egress/v2/"
+)  # fmt: skip
 
 _LARGEST_UNROUTED: Final = 64 * 1024
 _LONGEST_TARGET: Final = 8 * 1024

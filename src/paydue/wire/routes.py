@@ -46,6 +46,7 @@ def api_routes(
             messenger=messenger,
             default_policy=default_policy,
             reviewed_by_person=reviewed_by_person,
+            wake=wake,
         ).routes(),
         *KmsRoutes(subscriptions_of=subscriptions_of).routes(),
         *DeliveryRoutes(deliveries_of=deliveries_of, wake=wake).routes(),

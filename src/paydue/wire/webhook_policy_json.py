@@ -37,6 +37,8 @@ _TOKEN_URL: Final = ("oAuthURL", "oAuthUrl")
 # It becomes the first word of a header.
 _TOKEN_TYPE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*", re.ASCII)
 _ADDITIONAL: Final = {"audience": "aud", "client_id": "client_id", "key_id": "keyId", "scope": "scope"}
+# The official Python client knows no underscores in names: what it is given as client_id arrives so.
+_CLIENT_ID: Final = ("client_id", "clientId")
 
 UrlFault = Callable[[str], str | None]
 
@@ -136,19 +138,23 @@ def _is_of_short_texts(values: dict[str, Any]) -> bool:
 
 
 def _read_oauth(config: Reader, security_type: SecurityType, fault_in: UrlFault) -> OAuthConfig | None:
-    name = next((name for name in _TOKEN_URL if config.has(name)), _TOKEN_URL[0])
-    url = read_url(config, name, fault_in, required=True)
+    url = read_url(config, _spelling(config, _TOKEN_URL), fault_in, required=True)
     token_type = config.text("oAuthTokenType", 20, pattern=_TOKEN_TYPE, form="has to be one word")
     expiry = config.integer("oAuthTokenExpiry", 0, _MOST_DAYS)
     more = config.group("additionalConfig", required=security_type is SecurityType.OAUTH_JWT)
     needed = security_type is SecurityType.OAUTH_JWT
-    found = {
-        field: more.text(member, LONGEST_NAME, required=needed and member != "scope") if more is not None else None
-        for field, member in _ADDITIONAL.items()
-    }
+    found: dict[str, str | None] = {}
+    if more is not None:
+        for field, member in (_ADDITIONAL | {"client_id": _spelling(more, _CLIENT_ID)}).items():
+            found[field] = more.text(member, LONGEST_NAME, required=needed and field != "scope")
     if url is None:
         return None
     return OAuthConfig(token_url=url, token_type=token_type or "Bearer", token_expiry=expiry, **found)
+
+
+def _spelling(reader: Reader, spellings: tuple[str, ...]) -> str:
+    """Return the spelling that is used; of none the documented one, which comes first."""
+    return next((name for name in spellings if reader.has(name)), spellings[0])
 
 
 def _write_oauth(oauth: OAuthConfig) -> "_OAuthBody":

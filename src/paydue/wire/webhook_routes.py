@@ -41,7 +41,8 @@ SubscriptionsOf = Callable[[str], Subscriptions]
 class WebhookRoutes:
     """
     `subscriptions_of` opens one merchant's subscriptions. `default_policy` is shown where a subscription has none.
-    `reviewed_by_person` leaves the last word about new addresses to one. `products` are those on offer.
+    `reviewed_by_person` leaves the last word about new addresses to one. `products` are those on offer. `wake` has the
+    worker of this process look at the outbox now.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class WebhookRoutes:
         default_policy: DefaultPolicy = DefaultPolicy.COMPATIBLE,
         reviewed_by_person: bool = False,
         products: tuple[Product, ...] = (INVOICING,),
+        wake: Callable[[], None] = lambda: None,
     ) -> None:
         self._subscriptions_of = subscriptions_of
         self._rules = rules
@@ -60,6 +62,7 @@ class WebhookRoutes:
         self._default_policy = DEFAULTS[default_policy]
         self._reviewed_by_person = reviewed_by_person
         self._products = products
+        self._wake = wake
 
     def routes(self) -> tuple[Route, ...]:
         """Return all operations; only a new subscription's usual scope differs between the versions."""
@@ -67,9 +70,12 @@ class WebhookRoutes:
             *self._routes("/notification-subscriptions/v1", NotificationScope.SELF),
             *self._routes("/notification-subscriptions/v2", NotificationScope.DESCENDANTS),
         ]
+        products = "/notification-subscriptions/v1/products/{organizationId}"
         v1 = "/notification-subscriptions/v1/webhooks/{webhookId}"
         v2 = "/notification-subscriptions/v2/webhooks/{webhookId}"
         more = (
+            # So the guide prints it, once.
+            Route("GET", "/webhooks" + products, self.list_products, _LARGEST),
             Route("POST", v1, self.try_one, _LARGEST),
             # The guide's own example of switching on leaves the last segment out.
             Route("PUT", v2, self.switch, _LARGEST),
@@ -175,6 +181,7 @@ class WebhookRoutes:
     async def replay(self, request: Request) -> Answer:
         selection = read_replay(request.document(), request.at)
         await replay_webhook(self._of(request), request.values[0], selection, at=request.at, actor=request.actor)
+        self._wake()
         return Answer(202, b"")
 
     def _of(self, request: Request) -> Subscriptions:
