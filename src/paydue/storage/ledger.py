@@ -60,6 +60,10 @@ class Ledger(Protocol):
         """Return serial, kind, due date."""
         ...
 
+    async def attempts(self, merchant_id: str, first: int, last: int) -> Sequence[Row]:
+        """Return `ATTEMPT_COLUMNS` behind the serial of the invoice, in the order of serials."""
+        ...
+
     async def webhook_ids(self, merchant_id: str) -> Sequence[str]:
         """Return the ids of all subscriptions there ever were."""
         ...
@@ -96,6 +100,14 @@ class Ledger(Protocol):
 
     async def webhook_keys(self) -> Sequence[Row]:
         """Return `WEBHOOK_KEY_COLUMNS` of all webhook keys."""
+        ...
+
+    async def unapplied_money(self) -> Sequence[Row]:
+        """Return `UNAPPLIED_COLUMNS` of all money that no invoice holds."""
+        ...
+
+    async def transaction_owner(self, merchant_id: str, gateway: str, transaction_id: str) -> str | None:
+        """Return the id of the attempt that the gateway's transaction is kept as belonging to."""
         ...
 
     async def strays(self) -> Sequence[Row]:

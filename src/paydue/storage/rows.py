@@ -9,17 +9,19 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from paydue.domain.errors import BrokenFact
-from paydue.domain.events import Event
+from paydue.domain.events import Event, What
 from paydue.domain.invoice import Invoice
 from paydue.domain.lifecycle import WITH_PAYMENT_LINK, Status
 from paydue.domain.merchant import Merchant
 from paydue.domain.merchant_fields import FieldDefinition
+from paydue.domain.money import ZERO
 from paydue.domain.payments import Payment
+from paydue.domain.reservations import Reservation
 from paydue.domain.settings import Settings
 from paydue.domain.terms import Terms
 from paydue.storage.message_ids import MessageIds
@@ -33,6 +35,7 @@ Row = tuple[Any, ...]
 _encode: Final = msgspec.json.Encoder().encode
 _read_terms: Final = msgspec.json.Decoder(Terms).decode
 _read_history: Final = msgspec.json.Decoder(tuple[Event, ...]).decode
+_read_reservations: Final = msgspec.json.Decoder(tuple[Reservation, ...]).decode
 _read_event_data: Final = msgspec.json.Decoder(dict[str, str]).decode
 _read_merchant: Final = msgspec.json.Decoder(Merchant).decode
 _read_settings: Final = msgspec.json.Decoder(Settings).decode
@@ -98,6 +101,9 @@ def _repeated(merchant_id: str, invoice: Invoice) -> Row:
         str(invoice.paid),
         customer.name if customer is not None else None,
         customer.merchant_customer_id if customer is not None else None,
+        # Hardly any invoice has these; NULL costs nothing.
+        str(invoice.refunded) if invoice.refunded else None,
+        _encode(invoice.reservations).decode() if invoice.reservations else None,
     )
 
 
@@ -115,6 +121,8 @@ INVOICE_COLUMNS: Final = (
     "paid",
     "customer_name",
     "merchant_customer_id",
+    "refunded",
+    "reservations",
     "payment_token",
     "document",
     "history",
@@ -122,7 +130,8 @@ INVOICE_COLUMNS: Final = (
 
 # What `read_invoice` and `read_summaries` take, in their order.
 READ_COLUMNS: Final = (
-    "number", "serial", "version", "status", "created_at", "paid", "payment_token", "document", "history"
+    "number", "serial", "version", "status", "created_at", "paid", "refunded", "reservations", "payment_token",
+    "document", "history"
 )  # fmt: skip
 SUMMARY_COLUMNS: Final = (
     "serial", "number", "status", "created_at", "due_date", "expiration_date", "total", "currency", "customer_name",
@@ -132,7 +141,7 @@ SUMMARY_COLUMNS: Final = (
 
 def read_invoice(merchant_id: str, row: Row, vault: Vault) -> Invoice:
     """Return the invoice of a row of `READ_COLUMNS`. Raises BrokenFact when its facts do not hold."""
-    number, serial, version, status, created_at, paid, token, document, history = row
+    number, serial, version, status, created_at, paid, refunded, reservations, token, document, history = row
     invoice = Invoice(
         number=number,
         serial=serial,
@@ -141,6 +150,8 @@ def read_invoice(merchant_id: str, row: Row, vault: Vault) -> Invoice:
         created_at=read_time(created_at),
         terms=_read_terms(document),
         paid=Decimal(paid),
+        refunded=Decimal(refunded) if refunded is not None else ZERO,
+        reservations=_read_reservations(reservations) if reservations is not None else (),
         payment_token=vault.decrypt(token, _token_place(merchant_id, serial)) if token is not None else None,
         history=_read_history(history),
     )
@@ -197,6 +208,12 @@ def event_data(event: Event) -> str | None:
     return _encode({"transaction_id": event.transaction_id, "amount": event.amount}).decode()
 
 
+def amounts_of(events: Iterable[Row], what: What) -> Decimal:
+    """Return the sum over events of that kind, from rows of position, what, at, data. Raises ValueError."""
+    found = (_read_event_data(data or "{}").get("amount", "0") for _, kind, _, data in events if kind == what.value)
+    return sum((Decimal(amount) for amount in found), ZERO)
+
+
 def write_payment(merchant_id: str, serial: int, position: int, payment: Payment, currency: str) -> Row:
     """Return the row of a payment; `position` is that of its event."""
     return (
@@ -211,24 +228,32 @@ def write_payment(merchant_id: str, serial: int, position: int, payment: Payment
     )
 
 
-def write_messages(
-    merchant_id: str, invoice: Invoice, position: int, messages: Sequence[Message], at: datetime, ids: MessageIds
-) -> list[Row]:
+class EventPlace(NamedTuple):
+    """An invoice and one of its events, and the first part of the event's messages that is free."""
+
+    merchant_id: str
+    serial: int
+    number: str
+    position: int
+    part: int = 0
+
+
+def write_messages(event: EventPlace, messages: Sequence[Message], at: datetime, ids: MessageIds) -> list[Row]:
     """Return the outbox rows of an event's messages, due at once."""
     due_at = time_text(at)
     facts, facts_text = None, ""
     written: list[Row] = []
-    for part, (message, message_id) in enumerate(zip(messages, ids.fresh(at, len(messages)), strict=True)):
+    for part, (message, message_id) in enumerate(zip(messages, ids.fresh(at, len(messages)), strict=True), event.part):
         if message.facts is not facts:
             facts, facts_text = message.facts, _encode(message.facts).decode()
         written.append(
             (
-                merchant_id,
-                invoice.serial,
-                position,
+                event.merchant_id,
+                event.serial,
+                event.position,
                 part,
                 message_id,
-                invoice.number,
+                event.number,
                 message.channel,
                 message.topic,
                 message.recipient,

@@ -19,7 +19,7 @@ from paydue.domain.events import Event, What
 from paydue.domain.invoice import Invoice
 from paydue.domain.lifecycle import Status
 from paydue.domain.money import ZERO
-from paydue.storage import rows, verify_delivery
+from paydue.storage import rows, verify_delivery, verify_payments
 from paydue.storage.ledger import Ledger, MerchantCounters
 from paydue.storage.rows import INVOICE_COLUMNS, READ_COLUMNS, Row
 from paydue.storage.status_blocks import SIZES, SMALL, WHOLE
@@ -32,7 +32,9 @@ _LEAVES: Final[Mapping[What, frozenset[Status]]] = {
     What.INVOICE_CREATED: frozenset({Status.CREATED}),
     What.INVOICE_SENT: frozenset({Status.SENT}),
     What.INVOICE_RESENT: frozenset({Status.SENT, Status.PARTIAL}),
-    What.PAYMENT_RECEIVED: frozenset({Status.PARTIAL, Status.PAID}),
+    # PENDING while another payment is under review.
+    What.PAYMENT_RECEIVED: frozenset({Status.PARTIAL, Status.PAID, Status.PENDING}),
+    What.PAYMENT_REVERSED: frozenset({Status.PARTIAL, Status.SENT, Status.CREATED, Status.PENDING}),
     What.INVOICE_CANCELED: frozenset({Status.CANCELED}),
     What.PAYMENT_HELD: frozenset({Status.PENDING}),
 }
@@ -58,6 +60,8 @@ async def findings(ledger: Ledger, vault: Vault) -> AsyncIterator[Finding]:
         except (BrokenFact, ValueError) as error:
             yield Finding("key", f"{row[1]}, key {row[0]}", str(error))
     async for finding in verify_delivery.findings(ledger, vault):
+        yield finding
+    async for finding in verify_payments.findings(ledger):
         yield finding
     totals = await ledger.totals()
     for name in totals.__struct_fields__:
@@ -107,6 +111,7 @@ class _MerchantCheck:
         payments = _by_serial(await self._ledger.payments(*stretch))
         messages = _by_serial(await self._ledger.messages(*stretch))
         reminders = _by_serial(await self._ledger.reminders(*stretch))
+        attempts = _by_serial(await self._ledger.attempts(*stretch))
         expected_serial = max(stretch[1], 1)
         for found_by, *row in await self._ledger.invoices(*stretch):
             if found_by != expected_serial:
@@ -124,7 +129,7 @@ class _MerchantCheck:
             owner, serial = columns[_COLUMN["merchant_id"]], columns[_COLUMN["serial"]]
             if (owner, serial) != (self._merchant_id, found_by):
                 yield Finding("serial", place, f"found as serial {found_by}, but it says {serial} of {owner}")
-            for rule, what in _money(columns, own_payments):
+            for rule, what in _money(columns, own_payments, own_events):
                 yield Finding(rule, place, what)
             try:
                 invoice = rows.read_invoice(self._merchant_id, tuple(columns[i] for i in _READ), self._vault)
@@ -137,6 +142,11 @@ class _MerchantCheck:
                 for rule, what in chain(
                     _agreement(self._merchant_id, columns, invoice, own_events, own_payments),
                     verify_delivery.disagreements(invoice, own_messages, reminded, self._webhook_ids),
+                ):
+                    yield Finding(rule, place, what)
+                own_attempts = attempts.get(found_by, ())
+                async for rule, what in verify_payments.disagreements(
+                    self._ledger, self._merchant_id, invoice, own_attempts
                 ):
                     yield Finding(rule, place, what)
                 for what in await self._link(invoice):
@@ -179,17 +189,27 @@ class _MerchantCheck:
         return Finding(rule, self._merchant_id, found)
 
 
-def _money(columns: Row, payments: Sequence[Row]) -> Iterator[tuple[str, str]]:
-    """Hold the balance and the payments together, by the columns alone: also when the document cannot be read."""
+def _money(columns: Row, payments: Sequence[Row], events: Sequence[Row]) -> Iterator[tuple[str, str]]:
+    """
+    Hold the balance, the payments and what went back together, by the columns and the trail alone: also when the
+    document cannot be read.
+    """
     currency = columns[_COLUMN["currency"]]
     try:
         total, paid = Decimal(columns[_COLUMN["total"]]), Decimal(columns[_COLUMN["paid"]])
+        refunded = Decimal(columns[_COLUMN["refunded"]] or 0)
         received = sum((Decimal(amount) for _, amount, _ in payments), ZERO)
-    except ArithmeticError:
+        reversed_, given_back = (
+            rows.amounts_of(events, what) for what in (What.PAYMENT_REVERSED, What.PAYMENT_REFUNDED)
+        )
+    except (ArithmeticError, ValueError):
         yield "balance", "an amount is not a number"
         return
-    if received != paid:
-        yield "balance", f"{paid} counted as paid, payments of {received}"
+    if received - reversed_ != paid:
+        less = f" less {reversed_} taken back" if reversed_ else ""
+        yield "balance", f"{paid} counted as paid, payments of {received}{less}"
+    if refunded != given_back:
+        yield "balance", f"{refunded} counted as refunded, refunds of {given_back}"
     if not ZERO <= paid <= total:
         yield "balance", f"{paid} of {total} paid"
     for position, _, paid_in in payments:

@@ -75,8 +75,9 @@ class Attempts(Protocol):
         Keep a change durably, whole, and return what was stored, with raised versions.
 
         `attempt.assert_facts` and `invoice.assert_facts` are asserted first. Unique are, per merchant: attempt id;
-        number and payer key; gateway and reference; gateway and transaction id over attempts (`transaction_id`) and
-        unapplied money together, save that the same unapplied money kept again is dropped; gateway and event id.
+        number and payer key; gateway and reference; gateway and event id. A transaction of a gateway belongs to one
+        attempt, be it as what that was charged with or as unapplied money. Unapplied money takes the place of what
+        was known of the same transaction, so that it can be resolved.
 
         Raises AttemptExists, TransactionTaken, NotificationSeen, StaleVersion (of either), BrokenFact, StoreBusy,
         StoreUnavailable (the outcome is then unknown).
@@ -102,3 +103,7 @@ class AttemptsToLookAt(Protocol):
         ...
 
     async def next_look(self) -> datetime | None: ...
+
+    async def forget_notifications(self, before: datetime, limit: int) -> int:
+        """Drop up to `limit` ids of notifications taken in before that time, and return how many."""
+        ...

@@ -19,7 +19,7 @@ from paydue.storage.postgres.changes import Part
 from paydue.storage.postgres.free_numbers import next_free
 from paydue.storage.postgres.sessions import Session
 from paydue.storage.postgres.works import Keep, Small, Work
-from paydue.storage.rows import INVOICE_COLUMNS, Row
+from paydue.storage.rows import INVOICE_COLUMNS, EventPlace, Row
 from paydue.storage.status_blocks import Moves
 from paydue.storage.vault import Vault
 from paydue.usecases.ports import AlreadyReminded, Change, Clock, NoSuchMerchant, ReceiptExists, StaleVersion
@@ -234,8 +234,8 @@ class Batch:
             currency = invoice.terms.currency
             self._gather(sql.ADD_PAYMENTS, rows.write_payment(merchant_id, serial, position, change.payment, currency))
         if change.messages:
-            at = invoice.history[-1].at
-            for row in rows.write_messages(merchant_id, invoice, position, change.messages, at, self._message_ids):
+            place = EventPlace(merchant_id, serial, invoice.number, position)
+            for row in rows.write_messages(place, change.messages, invoice.history[-1].at, self._message_ids):
                 self._gather(sql.ADD_MESSAGES, row)
         old, new = before.payment_token if before is not None else None, invoice.payment_token
         if old != new:
@@ -250,6 +250,15 @@ class Batch:
             self._rows[part] = [row]
         else:
             gathered.append(row)
+
+
+async def keep_alone(session: Session, work: Keep, vault: Vault, clock: Clock) -> Invoice:
+    """Write one change, looking before, and return the invoice as stored. Raises what `prepare` to `flush` raise."""
+    batch = Batch(session, vault, clock, careful=True)
+    await batch.prepare([work])
+    invoice = batch.keep(work.merchant_id, work.change)
+    await batch.flush()
+    return invoice
 
 
 def _reminder(merchant_id: str, change: Change) -> tuple[str, int, str, str]:

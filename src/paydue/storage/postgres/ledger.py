@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from paydue.storage.ledger import MerchantCounters, Totals
+from paydue.storage.postgres import attempt_statements
 from paydue.storage.postgres import ledger_statements as sql
 from paydue.storage.postgres.sessions import FAILURES, Session, connect, unavailable
 from paydue.storage.rows import Row
@@ -53,6 +54,9 @@ class PostgresLedger:
     async def reminders(self, merchant_id: str, first: int, last: int) -> Sequence[Row]:
         return await self._read(sql.REMINDER_STRETCH, merchant_id, first, last)
 
+    async def attempts(self, merchant_id: str, first: int, last: int) -> Sequence[Row]:
+        return await self._read(attempt_statements.ATTEMPT_STRETCH, merchant_id, first, last)
+
     async def webhook_ids(self, merchant_id: str) -> Sequence[str]:
         return [webhook_id for (webhook_id,) in await self._read(sql.WEBHOOK_IDS, merchant_id)]
 
@@ -83,6 +87,13 @@ class PostgresLedger:
 
     async def webhook_keys(self) -> Sequence[Row]:
         return await self._read(sql.ALL_WEBHOOK_KEYS)
+
+    async def unapplied_money(self) -> Sequence[Row]:
+        return await self._read(attempt_statements.ALL_UNAPPLIED)
+
+    async def transaction_owner(self, merchant_id: str, gateway: str, transaction_id: str) -> str | None:
+        found = await self._read(attempt_statements.OWNER, merchant_id, gateway, transaction_id)
+        return found[0][0] if found else None
 
     async def strays(self) -> Sequence[Row]:
         return [stray for statement in sql.STRAYS for stray in await self._read(statement)]

@@ -8,8 +8,9 @@ from paydue.domain.lifecycle import Status
 from paydue.storage.rows import INVOICE_COLUMNS, KEY_COLUMNS
 from paydue.storage.webhook_rows import SUBSCRIPTION_COLUMNS, WEBHOOK_KEY_COLUMNS
 
-_OF_INVOICES: Final = ("events", "payments", "outbox", "payment_links", "reminders")
+_OF_INVOICES: Final = ("events", "payments", "outbox", "payment_links", "reminders", "attempts")
 _OF_MESSAGES: Final = ("delivery_tries", "renderings")
+_OF_ATTEMPTS: Final = ("gateway_transactions", "unapplied_money", "gateway_notifications")
 _OF_MERCHANTS: Final = (
     "invoices", "status_blocks", "receipts", "settings", "logos", "field_definitions", "access_keys", "subscriptions",
     "webhook_keys", "actions"
@@ -115,6 +116,15 @@ def _without_message(table: str) -> str:
     )
 
 
+def _without_attempt(table: str) -> str:
+    """Return the query for rows of a table whose attempt is not there."""
+    return (
+        f"SELECT '{table}', 'attempt ' || attempt_id || ' of ' || merchant_id FROM {table} AS stray WHERE NOT EXISTS ("
+        "SELECT 1 FROM attempts WHERE attempts.merchant_id = stray.merchant_id"
+        " AND attempts.attempt_id = stray.attempt_id) LIMIT 20"
+    )
+
+
 def _without_merchant(table: str) -> str:
     """Return the query for rows of a table whose merchant is not there."""
     return (
@@ -127,5 +137,6 @@ def _without_merchant(table: str) -> str:
 STRAYS: Final = (
     *(_strays(table) for table in _OF_INVOICES),
     *(_without_message(table) for table in _OF_MESSAGES),
+    *(_without_attempt(table) for table in _OF_ATTEMPTS),
     *(_without_merchant(table) for table in _OF_MERCHANTS),
 )

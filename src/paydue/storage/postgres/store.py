@@ -15,6 +15,7 @@ from paydue.storage.group_commit import QUEUE_LIMIT
 from paydue.storage.migrate import require_current
 from paydue.storage.postgres import statements as sql
 from paydue.storage.postgres import writes
+from paydue.storage.postgres.attempts import PostgresAttempts, PostgresAttemptsToLookAt
 from paydue.storage.postgres.deliveries import PostgresDeliveries
 from paydue.storage.postgres.gathered_reads import InvoiceReads
 from paydue.storage.postgres.ledger import PostgresLedger, one_moment
@@ -53,6 +54,7 @@ class PostgresStore:
         self._subscriptions = SubscriptionMemory(readers)
         self.outbox: Final = PostgresOutbox(readers, self._writer)
         self.reminders: Final = PostgresReminders(readers, vault)
+        self.attempts_to_look_at: Final = PostgresAttemptsToLookAt(readers, self._writer)
         self._wake: Callable[[], None] = lambda: None
         self._installation = Installation(
             readers,
@@ -110,6 +112,10 @@ class PostgresStore:
     def deliveries_of(self, merchant_id: str) -> PostgresDeliveries:
         """Return the messages of that merchant, known or not."""
         return PostgresDeliveries(merchant_id, self._readers, self._writer)
+
+    def attempts_of(self, merchant_id: str) -> PostgresAttempts:
+        """Return the payment attempts of that merchant, known or not."""
+        return PostgresAttempts(merchant_id, self._installation)
 
     async def find_by_payment_token(self, token: str) -> tuple[str, Invoice] | None:
         """Return the merchant id and the invoice that the token belongs to."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from paydue.storage import rows
 from paydue.storage.postgres import writes
@@ -37,16 +37,16 @@ class Hand:
     """What a small write works with: the transaction, as far as the merchants it named."""
 
     def __init__(self, session: Session) -> None:
-        self._session = session
+        self.session: Final = session
 
     async def read(self, statement: str, *values: Any) -> list[Row]:
         """Return all rows of a statement as this transaction sees them."""
-        return await self._session.fetch(statement, *values)
+        return await self.session.fetch(statement, *values)
 
     async def write(self, statement: str, *values: Any) -> int:
         """Run a statement and return how many rows it touched."""
-        await self._session.fetch(statement, *values)
-        return self._session.touched_rows()
+        await self.session.fetch(statement, *values)
+        return self.session.touched_rows()
 
     async def add_receipt(self, merchant_id: str, receipt: Receipt, stored: object, at: datetime) -> None:
         """Keep the answer that is given from what was stored."""

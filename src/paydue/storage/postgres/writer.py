@@ -3,32 +3,20 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import asyncpg
 
-from paydue.domain.errors import BrokenFact, Refusal, StoreUnavailable
+from paydue.domain.errors import BrokenFact, StoreUnavailable
 from paydue.storage.group_commit import QUEUE_LIMIT, GroupCommit
-from paydue.storage.postgres.batch import Batch
+from paydue.storage.postgres.batch import Batch, keep_alone
 from paydue.storage.postgres.sessions import FAILURES, LOST_RACE, REFUSED_VALUES, Session, connect, unavailable
 from paydue.storage.postgres.statements import EVERYBODY
 from paydue.storage.postgres.works import Hand, Keep, Small, Work
+from paydue.storage.refusals import REFUSALS
 from paydue.storage.vault import Vault
-from paydue.usecases.ports import (
-    AlreadyReminded,
-    Change,
-    Clock,
-    KeyExists,
-    MerchantExists,
-    NoSuchMerchant,
-    ReceiptExists,
-    StaleVersion,
-)
-
-# Answers to one caller. They are raised before anything of his is written, or it is undone then.
-_REFUSALS: Final = (
-    Refusal, StaleVersion, ReceiptExists, AlreadyReminded, MerchantExists, NoSuchMerchant, KeyExists
-)  # fmt: skip
+from paydue.usecases.ports import Change, Clock
 
 _TRIES: Final = 4
 _LONGEST_PAUSE_SECONDS: Final = 0.05
@@ -220,25 +208,15 @@ class Writer:
             if isinstance(work, Small):
                 outcomes.append(await _write_small(session, work))
                 continue
-            outcomes.append(await _alone(session, self._keeping(session, work)))
+            outcomes.append(await _alone(session, partial(keep_alone, session, work, self._vault, self._clock)))
         return outcomes
-
-    def _keeping(self, session: Session, work: Keep) -> Callable[[], Awaitable[Any]]:
-        async def keep() -> Any:
-            batch = Batch(session, self._vault, self._clock, careful=True)
-            await batch.prepare([work])
-            invoice = batch.keep(work.merchant_id, work.change)
-            await batch.flush()
-            return invoice
-
-        return keep
 
 
 def _outcome(batch: Batch, work: Keep) -> Any:
     """Gather a change and return the invoice as it will be stored, or its refusal."""
     try:
         return batch.keep(work.merchant_id, work.change)
-    except _REFUSALS as refusal:
+    except REFUSALS as refusal:
         return refusal
 
 

@@ -14,7 +14,7 @@ from paydue.domain.errors import BrokenFact, DuplicateInvoiceNumber
 from paydue.domain.invoice import Invoice
 from paydue.storage import rows
 from paydue.storage.message_ids import MessageIds
-from paydue.storage.rows import INVOICE_COLUMNS, Row
+from paydue.storage.rows import INVOICE_COLUMNS, EventPlace, Row
 from paydue.storage.sqlite import delivery_statements
 from paydue.storage.sqlite import statements as sql
 from paydue.storage.sqlite.engine import Engine
@@ -258,10 +258,9 @@ class Batch:
             currency = invoice.terms.currency
             self._payments.append(rows.write_payment(merchant_id, serial, position, change.payment, currency))
         if change.messages:
+            place = EventPlace(merchant_id, serial, invoice.number, position)
             at = invoice.history[-1].at
-            self._messages += rows.write_messages(
-                merchant_id, invoice, position, change.messages, at, self._message_ids
-            )
+            self._messages += rows.write_messages(place, change.messages, at, self._message_ids)
         old, new = before.payment_token if before is not None else None, invoice.payment_token
         if old != new:
             if old is not None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from paydue.storage.ledger import MerchantCounters, Totals
 from paydue.storage.rows import Row
+from paydue.storage.sqlite import attempt_statements
 from paydue.storage.sqlite import statements as sql
 from paydue.storage.sqlite.engine import Snapshot
 
@@ -51,6 +52,9 @@ class SqliteLedger:
     async def reminders(self, merchant_id: str, first: int, last: int) -> Sequence[Row]:
         return self._read(sql.REMINDER_STRETCH, (merchant_id, first, last))
 
+    async def attempts(self, merchant_id: str, first: int, last: int) -> Sequence[Row]:
+        return self._read(attempt_statements.ATTEMPT_STRETCH, (merchant_id, first, last))
+
     async def webhook_ids(self, merchant_id: str) -> Sequence[str]:
         return [webhook_id for (webhook_id,) in self._read(sql.WEBHOOK_IDS, (merchant_id,))]
 
@@ -81,6 +85,13 @@ class SqliteLedger:
 
     async def webhook_keys(self) -> Sequence[Row]:
         return self._read(sql.ALL_WEBHOOK_KEYS)
+
+    async def unapplied_money(self) -> Sequence[Row]:
+        return await asyncio.to_thread(self._read, attempt_statements.ALL_UNAPPLIED)
+
+    async def transaction_owner(self, merchant_id: str, gateway: str, transaction_id: str) -> str | None:
+        found = self._read(attempt_statements.OWNER, (merchant_id, gateway, transaction_id))
+        return found[0][0] if found else None
 
     async def strays(self) -> Sequence[Row]:
         return [stray for statement in sql.STRAYS for stray in await asyncio.to_thread(self._read, statement)]

@@ -29,7 +29,7 @@ from paydue.storage.sqlite.subscriptions import SubscriptionMemory
 from paydue.storage.sqlite.writer import Writer
 from paydue.storage.turns import Turns
 from paydue.storage.vault import Vault
-from paydue.usecases.ports import Answer, Change, NoSuchMerchant, Page, Receipt, RecordedAnswer, StaleVersion
+from paydue.usecases.ports import Answer, Change, Clock, NoSuchMerchant, Page, Receipt, RecordedAnswer, StaleVersion
 
 
 class Installation(msgspec.Struct, frozen=True):
@@ -38,6 +38,7 @@ class Installation(msgspec.Struct, frozen=True):
     engine: Engine
     writer: Writer
     vault: Vault
+    clock: Clock
     merchants: ShortMemory[str, Merchant]
     settings: ShortMemory[tuple[str, ProductType], Settings]
     subscriptions: SubscriptionMemory

@@ -299,6 +299,15 @@ def _without_message(table: str) -> str:
     )
 
 
+def _without_attempt(table: str) -> str:
+    """Return the query for rows of a table whose attempt is not there."""
+    return (
+        f"SELECT '{table}', 'attempt ' || attempt_id || ' of ' || merchant_id FROM {table} AS stray WHERE NOT EXISTS ("
+        "SELECT 1 FROM attempts WHERE attempts.merchant_id = stray.merchant_id"
+        " AND attempts.attempt_id = stray.attempt_id) LIMIT 20"
+    )
+
+
 def _without_merchant(table: str) -> str:
     """Return the query for rows of a table whose merchant is not there."""
     return (
@@ -309,8 +318,9 @@ def _without_merchant(table: str) -> str:
 
 # Rows that belong to nothing.
 STRAYS: Final = (
-    *(_strays(table) for table in ("events", "payments", "outbox", "payment_links", "reminders")),
+    *(_strays(table) for table in ("events", "payments", "outbox", "payment_links", "reminders", "attempts")),
     *(_without_message(table) for table in ("delivery_tries", "renderings")),
+    *(_without_attempt(table) for table in ("gateway_transactions", "unapplied_money", "gateway_notifications")),
     *(
         _without_merchant(table)
         for table in (

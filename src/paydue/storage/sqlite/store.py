@@ -17,6 +17,7 @@ from paydue.storage.group_commit import QUEUE_LIMIT
 from paydue.storage.migrate import require_current
 from paydue.storage.short_memory import ShortMemory
 from paydue.storage.sqlite import statements as sql
+from paydue.storage.sqlite.attempts import SqliteAttempts, SqliteAttemptsToLookAt
 from paydue.storage.sqlite.batch import Batch
 from paydue.storage.sqlite.deliveries import SqliteDeliveries
 from paydue.storage.sqlite.engine import Engine
@@ -50,11 +51,13 @@ class SqliteStore:
         self.reminders: Final = SqliteReminders(engine, vault)
         merchants: ShortMemory[str, Merchant] = ShortMemory()
         settings: ShortMemory[tuple[str, ProductType], Settings] = ShortMemory()
+        self.attempts_to_look_at: Final = SqliteAttemptsToLookAt(engine, self._writer)
         self._wake: Callable[[], None] = lambda: None
         self._installation = Installation(
             engine,
             self._writer,
             vault,
+            clock,
             merchants,
             settings,
             self._subscriptions,
@@ -99,6 +102,10 @@ class SqliteStore:
     def deliveries_of(self, merchant_id: str) -> SqliteDeliveries:
         """Return the messages of that merchant, known or not."""
         return SqliteDeliveries(merchant_id, self._engine, self._writer)
+
+    def attempts_of(self, merchant_id: str) -> SqliteAttempts:
+        """Return the payment attempts of that merchant, known or not."""
+        return SqliteAttempts(merchant_id, self._installation)
 
     async def find_by_payment_token(self, token: str) -> tuple[str, Invoice] | None:
         """Return the merchant id and the invoice that the token belongs to."""

@@ -2,35 +2,17 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import apsw
 
-from paydue.domain.errors import BrokenFact, Refusal, StoreUnavailable
+from paydue.domain.errors import BrokenFact, StoreUnavailable
 from paydue.storage.group_commit import QUEUE_LIMIT, GroupCommit
+from paydue.storage.refusals import REFUSALS
 from paydue.storage.sqlite.batch import Batch, Write
 from paydue.storage.sqlite.engine import Engine
 from paydue.storage.vault import Vault
-from paydue.usecases.ports import (
-    AlreadyReminded,
-    Clock,
-    KeyExists,
-    MerchantExists,
-    NoSuchMerchant,
-    ReceiptExists,
-    StaleVersion,
-)
-
-# Answers to one caller. They are raised before anything of his is written, or after it was undone.
-_REFUSALS: Final = (
-    Refusal,
-    StaleVersion,
-    ReceiptExists,
-    AlreadyReminded,
-    MerchantExists,
-    NoSuchMerchant,
-    KeyExists,
-)
+from paydue.usecases.ports import Clock
 
 
 class Writer:
@@ -76,7 +58,7 @@ class Writer:
             for write in writes:
                 try:
                     outcomes.append(write(batch))
-                except _REFUSALS as refusal:
+                except REFUSALS as refusal:
                     outcomes.append(refusal)
             batch.flush()
         except apsw.ConstraintError:

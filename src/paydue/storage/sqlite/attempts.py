@@ -1,0 +1,151 @@
+"""Payment attempts on one SQLite file: one merchant's, and which of all merchants' are to be looked at."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from paydue.domain.attempts import PaymentAttempt
+from paydue.domain.errors import BrokenFact
+from paydue.domain.invoice import Invoice
+from paydue.domain.unapplied import UnappliedMoney
+from paydue.storage import rows
+from paydue.storage.attempt_rows import AttemptWrites, read_attempt, read_unapplied
+from paydue.storage.message_ids import MessageIds
+from paydue.storage.rows import EventPlace
+from paydue.storage.sqlite import attempt_statements as sql
+from paydue.storage.sqlite import statements
+from paydue.storage.sqlite.batch import Batch
+from paydue.storage.sqlite.engine import Engine
+from paydue.storage.sqlite.merchant_store import Installation
+from paydue.storage.sqlite.writer import Writer
+from paydue.usecases.attempt_ports import AttemptChange, AttemptExists, Kept, NotificationSeen, TransactionTaken
+from paydue.usecases.ports import StaleVersion
+
+
+class SqliteAttempts:
+    """`usecases.attempt_ports.Attempts` on one SQLite file."""
+
+    def __init__(self, merchant_id: str, installation: Installation) -> None:
+        self._merchant_id = merchant_id
+        self._installation = installation
+        self._read = installation.engine.read
+
+    @property
+    def merchant_id(self) -> str:
+        return self._merchant_id
+
+    async def attempt(self, attempt_id: str) -> PaymentAttempt | None:
+        """Return the attempt of that id."""
+        return self._first(sql.ATTEMPT, attempt_id)
+
+    async def attempt_by_payer_key(self, number: str, payer_key: str) -> PaymentAttempt | None:
+        """Return the attempt at that invoice that the payer's form began."""
+        return self._first(sql.ATTEMPT_BY_PAYER_KEY, self._merchant_id, number, payer_key)
+
+    async def attempt_by_reference(self, gateway: str, reference: str) -> PaymentAttempt | None:
+        """Return the attempt that the gateway knows by that reference."""
+        return self._first(sql.ATTEMPT_BY_REFERENCE, gateway, reference)
+
+    async def attempt_by_session(self, gateway: str, session: str) -> PaymentAttempt | None:
+        """Return the attempt whose form has that session at the gateway."""
+        return self._first(sql.ATTEMPT_BY_SESSION, gateway, session)
+
+    async def attempts_of(self, number: str, limit: int = 100) -> Sequence[PaymentAttempt]:
+        """Return an invoice's attempts, newest first."""
+        found = self._read(sql.ATTEMPTS_OF_INVOICE, (self._merchant_id, self._merchant_id, number, limit))
+        return [read_attempt(row) for row in found]
+
+    async def keep(self, change: AttemptChange) -> Kept:
+        """Keep a change durably, whole, and return what was stored. Refuses as `Attempts.keep` says."""
+        kept: Kept = await self._installation.writer.submit(
+            lambda batch: batch.whole(lambda: self._keep(batch, change))
+        )
+        if change.messages or (change.invoice is not None and change.invoice.messages):
+            self._installation.on_messages()
+        return kept
+
+    async def unapplied(self, transaction_id: str, gateway: str) -> UnappliedMoney | None:
+        """Return the unapplied money of that transaction."""
+        found = self._read(sql.UNAPPLIED, (self._merchant_id, gateway, transaction_id))
+        return read_unapplied(found[0][0]) if found else None
+
+    async def unapplied_money(self, *, resolved: bool, limit: int = 100) -> Sequence[UnappliedMoney]:
+        """Return money that no invoice holds, newest first."""
+        found = self._read(sql.UNAPPLIED_MONEY, (self._merchant_id, int(resolved), limit))
+        return [read_unapplied(document) for (document,) in found]
+
+    def _first(self, statement: str, *values: Any) -> PaymentAttempt | None:
+        found = self._read(statement, (self._merchant_id, *values))
+        return read_attempt(found[0]) if found else None
+
+    def _keep(self, batch: Batch, change: AttemptChange) -> Kept:
+        merchant_id, after = self._merchant_id, change.after
+        found = batch.read(sql.SERIAL, (merchant_id, after.number))
+        if not found:
+            raise BrokenFact(f"attempt {after.attempt_id} pays invoice {after.number!r}, which is not there")
+        ((serial,),) = found
+        at = self._installation.clock.now()
+        writes = AttemptWrites.of(merchant_id, serial, change, at)
+        if change.before is None:
+            self._add(batch, serial, writes)
+        elif not batch.write(
+            sql.AMEND_ATTEMPT, (*writes.amended, merchant_id, after.attempt_id, change.before.version)
+        ):
+            raise StaleVersion(after.attempt_id)
+        if writes.notification is not None and not batch.write(sql.ADD_NOTIFICATION, writes.notification):
+            raise NotificationSeen(change.event_id)
+        for claim in writes.claims:
+            if not batch.write(sql.CLAIM_TRANSACTION, claim):
+                raise TransactionTaken(claim)
+        if writes.unapplied is not None:
+            batch.write(sql.KEEP_UNAPPLIED, writes.unapplied)
+        if writes.messages:
+            ((position, part),) = batch.read(sql.FREE_PLACE, (merchant_id, serial, merchant_id, serial))
+            event = EventPlace(merchant_id, serial, after.number, position, part)
+            batch.write_each(statements.ADD_MESSAGE, rows.write_messages(event, writes.messages, at, MessageIds()))
+        # Last, because what it gathers would stay when anything here is refused.
+        invoice: Invoice | None = None
+        if writes.invoice is not None:
+            invoice = batch.keep(merchant_id, writes.invoice)
+        return Kept(writes.stored, invoice)
+
+    def _add(self, batch: Batch, serial: int, writes: AttemptWrites) -> None:
+        if batch.write(sql.ADD_ATTEMPT, writes.row):
+            return
+        stored = writes.stored
+        same = batch.read(sql.SAME_ATTEMPT, (self._merchant_id, stored.attempt_id, serial, stored.payer_key))
+        if (stored.attempt_id,) in same:
+            raise StaleVersion(stored.attempt_id)
+        if same:
+            raise AttemptExists(stored.payer_key)
+        raise BrokenFact(f"attempt {stored.attempt_id}: another one has the reference {stored.reference!r}")
+
+
+class SqliteAttemptsToLookAt:
+    """`usecases.attempt_ports.AttemptsToLookAt` on one SQLite file."""
+
+    def __init__(self, engine: Engine, writer: Writer) -> None:
+        self._read = engine.read
+        self._writer = writer
+
+    async def due(self, at: datetime, limit: int) -> Sequence[tuple[str, str]]:
+        """Return merchant id and attempt id of attempts whose `next_look_at` is not after `at`, oldest first."""
+        return [(merchant_id, name) for merchant_id, name in self._read(sql.DUE, (rows.time_text(at), limit))]
+
+    async def unfinished(self, after: tuple[str, str] | None, limit: int) -> Sequence[tuple[str, str]]:
+        """Return, in the order of merchant id and attempt id, all that have a `next_look_at`."""
+        found = self._read(sql.UNFINISHED, (*(after or ("", "")), limit))
+        return [(merchant_id, name) for merchant_id, name in found]
+
+    async def next_look(self) -> datetime | None:
+        """Return when the first attempt is to be looked at."""
+        ((look_at,),) = self._read(sql.NEXT_LOOK)
+        return rows.read_time(look_at) if look_at is not None else None
+
+    async def forget_notifications(self, before: datetime, limit: int) -> int:
+        """Drop up to `limit` notifications taken in before that time, and return how many."""
+        values = (rows.time_text(before), limit)
+        forgotten: int = await self._writer.submit(
+            lambda batch: batch.whole(lambda: batch.write(sql.FORGET_NOTIFICATIONS, values))
+        )
+        return forgotten
