@@ -4,11 +4,13 @@ import secrets
 import string
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from typing import Any
 
 from builders import NOON, a_payment, some_terms
 from paydue.domain.invoice import Invoice
 from paydue.domain.payments import Payment
 from paydue.domain.terms import Terms
+from paydue.usecases.access_keys import AccessKey, KeyKind, new_key_id, new_shared_secret
 from paydue.usecases.announcements import announcements
 from paydue.usecases.ports import Actor, Change, Finding, MerchantStore, Receipt, Store
 
@@ -29,6 +31,11 @@ class FixedClock:
 
     def advance(self, **span: float) -> None:
         self.at += timedelta(**span)
+
+
+def a_secret_key(key_id: str = "", merchant_id: str = "acme", **changed: Any) -> AccessKey:
+    values = {"merchants": (merchant_id,), "secret": new_shared_secret(), **changed}
+    return AccessKey(key_id=key_id or new_key_id(), merchant_id=merchant_id, kind=KeyKind.SHARED_SECRET, **values)
 
 
 def a_token() -> str:

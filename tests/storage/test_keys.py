@@ -7,13 +7,9 @@ import pytest
 
 from builders import NOON
 from paydue.storage.short_memory import SECONDS, ShortMemory
-from paydue.usecases.access_keys import AccessKey, KeyKind, new_key_id, new_shared_secret
+from paydue.usecases.access_keys import AccessKey, KeyKind, new_key_id
 from paydue.usecases.ports import KeyExists, NoSuchMerchant, Store
-
-
-def a_secret_key(key_id: str = "", merchant_id: str = "acme", **changed: Any) -> AccessKey:
-    values = {"merchants": (merchant_id,), "secret": new_shared_secret(), **changed}
-    return AccessKey(key_id=key_id or new_key_id(), merchant_id=merchant_id, kind=KeyKind.SHARED_SECRET, **values)
+from storing import a_secret_key
 
 
 def a_certificate_key(der: bytes) -> AccessKey:

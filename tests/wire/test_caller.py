@@ -176,23 +176,23 @@ def test_one_time_values_are_remembered_until_their_time_and_then_forgotten() ->
     clock = FixedClock()
     memory = ReplayMemory(clock, capacity=2)
     until = NOW + timedelta(seconds=420)
-    assert run_at_once(memory.first_use("key", "a", until))
-    assert run_at_once(memory.first_use("key", "b", until + timedelta(seconds=60)))
+    assert run_at_once(memory.first_use(shared_key(), "a", until))
+    assert run_at_once(memory.first_use(shared_key(), "b", until + timedelta(seconds=60)))
     clock.move(420)
-    assert not run_at_once(memory.first_use("key", "a", until))
+    assert not run_at_once(memory.first_use(shared_key(), "a", until))
     with pytest.raises(ReplayMemoryFull):
-        run_at_once(memory.first_use("key", "c", until))
+        run_at_once(memory.first_use(shared_key(), "c", until))
     clock.move(5)
-    assert run_at_once(memory.first_use("key", "c", until + timedelta(seconds=60)))
-    assert not run_at_once(memory.first_use("key", "b", until))
+    assert run_at_once(memory.first_use(shared_key(), "c", until + timedelta(seconds=60)))
+    assert not run_at_once(memory.first_use(shared_key(), "b", until))
 
 
 def test_one_time_values_of_two_keys_are_not_mixed_up() -> None:
     memory = ReplayMemory(FixedClock())
     until = NOW + timedelta(seconds=1)
-    assert run_at_once(memory.first_use("ab", "c", until))
-    assert run_at_once(memory.first_use("a", "bc", until))
-    assert run_at_once(memory.first_use("a", "\ud800", until))
+    assert run_at_once(memory.first_use(shared_key(key_id="ab"), "c", until))
+    assert run_at_once(memory.first_use(shared_key(key_id="a"), "bc", until))
+    assert run_at_once(memory.first_use(shared_key(key_id="a"), "\ud800", until))
 
 
 def test_a_refusal_names_the_claimed_key_for_the_log() -> None:

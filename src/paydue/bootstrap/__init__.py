@@ -25,7 +25,7 @@ from paydue.storage.migrate import Migration
 from paydue.storage.sqlite.schema import migrate_file
 from paydue.storage.sqlite.store import SqliteStore
 from paydue.storage.vault import KeyFile, create_key_file
-from paydue.usecases.ports import Store
+from paydue.usecases.ports import Clock, Store
 from paydue.wire import openapi_document
 from paydue.wire.asgi import PREFIXES, Api, Receive, Scope, Send, new_correlation_id
 from paydue.wire.caller import AuthOptions, Callers
@@ -142,7 +142,8 @@ async def open_store(config: Config, *, serves: bool) -> "SqliteStore | Postgres
         from paydue.storage.postgres.store import PostgresStore  # noqa: PLC0415
 
         key_file = KeyFile.read(key_path)
-        return await PostgresStore.open(f"{config.database}", key_file, SystemClock(), queue_limit=config.max_queue)
+        url, limit = f"{config.database}", config.max_queue
+        return await PostgresStore.open(url, key_file, SystemClock(), agrees=True, queue_limit=limit)
     return await SqliteStore.open(
         path, KeyFile.read(key_path), SystemClock(), serves=serves, queue_limit=config.max_queue
     )
@@ -204,7 +205,7 @@ async def open_service(
     """
     egress = open_egress(config, is_development=is_demo)
     store = await open_store(config, serves=True)
-    clock = SystemClock()
+    clock = store.clock
     counts = config.rate_limit > 0
     messenger = _messenger(store, egress, clock)
     post_office = None
@@ -213,7 +214,7 @@ async def open_service(
         store.on_messages(post_office.wake)
     callers = Callers(
         store,
-        ReplayMemory(clock),
+        store.replay_guard or ReplayMemory(clock),
         clock,
         own_hosts(config, portal_url),
         AuthOptions(
@@ -277,7 +278,7 @@ async def open_delivery(config: Config) -> Delivery:
     """Open the store and join everything that delivers. Raises what `open_store` raises."""
     egress = open_egress(config)
     store = await open_store(config, serves=False)
-    clock = SystemClock()
+    clock = store.clock
     portal_url = config.public_url or f"http://{config.host}:{config.port}"
     post_office = _post_office(config, store, egress, _messenger(store, egress, clock), clock, portal_url)
     return Delivery(store, post_office)
@@ -296,7 +297,7 @@ def open_egress(config: Config, *, is_development: bool = False) -> Egress:
         raise WrongSetting(f"egress_ca_file: {fault}") from None
 
 
-def _messenger(store: "SqliteStore | PostgresStore", egress: Egress, clock: SystemClock) -> WebhookMessenger:
+def _messenger(store: "SqliteStore | PostgresStore", egress: Egress, clock: Clock) -> WebhookMessenger:
     return WebhookMessenger(
         subscriptions_of=store.subscriptions_of, egress=egress, write=write_notification, clock=clock
     )
@@ -307,7 +308,7 @@ def _post_office(
     store: "SqliteStore | PostgresStore",
     egress: Egress,
     messenger: WebhookMessenger,
-    clock: SystemClock,
+    clock: Clock,
     portal_url: str,
 ) -> "PostOffice":
     # Imported here because a server whose worker runs elsewhere delivers nothing.

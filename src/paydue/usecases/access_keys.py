@@ -11,6 +11,7 @@ import secrets
 import uuid
 from datetime import datetime
 from enum import StrEnum
+from hashlib import blake2b
 from typing import Final, Protocol
 
 import msgspec
@@ -93,17 +94,22 @@ class Keyring(Protocol):
 class ReplayGuard(Protocol):
     """The memory of what may be presented only once."""
 
-    async def first_use(self, key_id: str, jti: str, until: datetime) -> bool:
+    async def first_use(self, key: AccessKey, jti: str, until: datetime) -> bool:
         """
         Remember `jti` for that key until then, and say whether it was new: insert or fail, in one step.
 
-        Raises ReplayMemoryFull when it can take no more.
+        Raises ReplayMemoryFull when it can take no more, StoreUnavailable where several nodes share it.
         """
         ...
 
 
 class ReplayMemoryFull(Exception):
     """No further one-time value can be remembered, so none can be accepted for now."""
+
+
+def one_time_mark(key: AccessKey, jti: str) -> bytes:
+    """Return what stands for a one-time value: 16 bytes, whatever the caller chose."""
+    return blake2b(f"{len(key.key_id)}:{key.key_id}{jti}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def new_key_id() -> str:

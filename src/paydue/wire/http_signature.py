@@ -95,7 +95,7 @@ class HttpSignatures:
             self._refuse_host(values[signed.host_at], key_id)
         caller = Caller(covered_merchant(key, merchant.decode("latin-1")), key_id)
         if self._options.replay == "reject":
-            await self._refuse_repetition(key_id, signature, sent)
+            await self._refuse_repetition(key, signature, sent)
         return caller
 
     def _verify_signature(
@@ -141,10 +141,10 @@ class HttpSignatures:
             key_id,
         )
 
-    async def _refuse_repetition(self, key_id: str, signature: bytes, sent: float) -> None:
+    async def _refuse_repetition(self, key: AccessKey, signature: bytes, sent: float) -> None:
         until = datetime.fromtimestamp(sent + self._options.window_seconds + 1, UTC)
-        if not await self._replay_guard.first_use(key_id, f"http-signature {signature.decode('latin-1')}", until):
-            refuse("repeated request", "signature: this very request was answered before", key_id)
+        if not await self._replay_guard.first_use(key, f"http-signature {signature.decode('latin-1')}", until):
+            refuse("repeated request", "signature: this very request was answered before", key.key_id)
 
 
 def _read_header(header: bytes) -> tuple[str, _SignedNames, bytes]:

@@ -131,7 +131,7 @@ class JwtTokens:
             refuse(f"claim jti is longer than {_LONGEST_JTI} characters", key_id=key_id)
         # Last, so that only a request that is good otherwise uses the id up.
         until = datetime.fromtimestamp(expires + self._options.window_seconds + 1, UTC)
-        if not await self._replay_guard.first_use(key_id, jti, until):
+        if not await self._replay_guard.first_use(key, jti, until):
             hint = "jti: this token was used before; make one for each request"
             refuse(f"jti {shown(jti)} was used before", hint, key_id)
         return caller
@@ -150,7 +150,7 @@ class JwtTokens:
         caller = Caller(covered_merchant(key, _text(token.header, "v-c-merchant-id", key.key_id)), key.key_id)
         if self._options.replay == "reject":
             until = datetime.fromtimestamp(issued + self._options.window_seconds + 1, UTC)
-            if not await self._replay_guard.first_use(key.key_id, f"version 1 {token.signature.hex()}", until):
+            if not await self._replay_guard.first_use(key, f"version 1 {token.signature.hex()}", until):
                 refuse("repeated token of version 1", "this very token was used before", key.key_id)
         return caller
 

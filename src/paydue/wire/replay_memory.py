@@ -1,10 +1,9 @@
-"""The one-time values that one process has seen, in memory; several processes need the database's memory instead."""
+"""The one-time values that one process has seen, in memory; processes that share a database remember them there."""
 
 from datetime import datetime
-from hashlib import blake2b
 from typing import Final
 
-from paydue.usecases.access_keys import ReplayMemoryFull
+from paydue.usecases.access_keys import AccessKey, ReplayMemoryFull, one_time_mark
 from paydue.usecases.ports import Clock
 
 _SLOT_SECONDS: Final = 5
@@ -25,11 +24,10 @@ class ReplayMemory:
         self._slots: dict[int, list[bytes]] = {}
         self._current_slot = 0
 
-    async def first_use(self, key_id: str, jti: str, until: datetime) -> bool:
+    async def first_use(self, key: AccessKey, jti: str, until: datetime) -> bool:
         """Remember the value until then and say whether it was new. Raises ReplayMemoryFull."""
         self._forget_outdated()
-        # A digest takes the same little memory whatever the caller chose as its value.
-        mark = blake2b(f"{len(key_id)}:{key_id}{jti}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        mark = one_time_mark(key, jti)
         if mark in self._seen:
             return False
         if len(self._seen) >= self._capacity:

@@ -12,6 +12,7 @@ from typing import Any, Final
 import asyncpg
 
 from paydue.domain.errors import StoreBusy, StoreUnavailable
+from paydue.storage.postgres.hosts import connect_to_any
 from paydue.storage.rows import Row
 
 READERS: Final = 8
@@ -46,6 +47,8 @@ _PATIENT: Final = {
 REFUSED_VALUES: Final = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 # A transaction that lost against another: nothing of it was kept, the same once more may succeed.
 LOST_RACE: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+# The server was made a standby, or was one all along: another one is to be asked.
+CANNOT_WRITE: Final = (asyncpg.ReadOnlySQLTransactionError,)
 # Whatever the driver, the server or the network may raise.
 FAILURES: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError)
 
@@ -98,11 +101,13 @@ async def connect(url: str, *, patient: bool = False) -> Session:
     """
     Return a new session, which sees nobody's rows until a statement names whose. Raises StoreUnavailable.
 
+    Of several servers in `url` it is the one that can be written.
+
     A `patient` one is for what goes through whole tables: it sees everybody's rows, and may take its time.
     """
     settings = {"application_name": "paydue", **_LIMITS, **(_PATIENT if patient else _BY_KEY)}
     try:
-        connection = await asyncpg.connect(
+        connection = await connect_to_any(
             url,
             timeout=_CONNECT_SECONDS,
             command_timeout=None if patient else _ANSWER_SECONDS,
@@ -160,6 +165,8 @@ class Readers:
                 session.drop()
                 self._give_back(session)
                 if isinstance(failure, TimeoutError):
+                    # A server that hears nothing on one connection hears nothing on the others.
+                    self._drop_idle()
                     raise unavailable(failure) from failure
                 raise
             else:
@@ -174,6 +181,12 @@ class Readers:
         idle, self._idle = self._idle, []
         for session in idle:
             await session.close()
+
+    def _drop_idle(self) -> None:
+        idle, self._idle = self._idle, []
+        for session in idle:
+            session.drop()
+            self._free_place()
 
     async def _another(self) -> Session:
         if self._is_closed:

@@ -166,6 +166,8 @@ HAS_SCHEMA: Final = "SELECT to_regclass('schema_migrations') IS NOT NULL"
 SCHEMA_NUMBER: Final = "SELECT coalesce(max(number), 0) FROM schema_migrations"
 # A migration that is now applied.
 ADD_SCHEMA_NUMBER: Final = "INSERT INTO schema_migrations (number, title) VALUES ($1, $2)"
+# What time it is, in microseconds since 1970.
+PRESENT: Final = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 # Which PostgreSQL it is, and whether it lets the role see what row-level security hides.
 SERVER: Final = "SELECT current_setting('server_version_num')::integer, current_setting('server_version')"
 WALL_BINDS: Final = "SELECT NOT (rolsuper OR rolbypassrls) FROM pg_catalog.pg_roles WHERE rolname = current_user"

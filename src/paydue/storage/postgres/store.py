@@ -1,5 +1,6 @@
 """One installation's data in one PostgreSQL database: `usecases.ports.Store`, as one of its nodes opens it."""
 
+import asyncio
 import hmac
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -16,6 +17,7 @@ from paydue.storage.migrate import require_current
 from paydue.storage.postgres import statements as sql
 from paydue.storage.postgres import writes
 from paydue.storage.postgres.attempts import PostgresAttempts, PostgresAttemptsToLookAt
+from paydue.storage.postgres.clock import DatabaseClock
 from paydue.storage.postgres.deliveries import PostgresDeliveries
 from paydue.storage.postgres.gathered_reads import InvoiceReads
 from paydue.storage.postgres.ledger import PostgresLedger, one_moment
@@ -25,6 +27,7 @@ from paydue.storage.postgres.reminders import PostgresReminders
 from paydue.storage.postgres.schema import MIGRATIONS, require_server, schema_number
 from paydue.storage.postgres.sessions import READERS, Readers
 from paydue.storage.postgres.subscriptions import PostgresSubscriptions, SubscriptionMemory
+from paydue.storage.postgres.used_values import UsedValues
 from paydue.storage.postgres.works import Hand
 from paydue.storage.postgres.writer import Writer
 from paydue.storage.short_memory import ShortMemory
@@ -50,7 +53,9 @@ class PostgresStore:
         self._keys: ShortMemory[str | bytes, AccessKey] = ShortMemory()
         merchants: ShortMemory[str, Merchant] = ShortMemory()
         settings: ShortMemory[tuple[str, ProductType], Settings] = ShortMemory()
-        self._clock = clock
+        self.clock: Final = clock
+        self.replay_guard: Final = UsedValues(readers, self._writer, clock)
+        self._agreeing: asyncio.Task[None] | None = None
         self._subscriptions = SubscriptionMemory(readers)
         self.outbox: Final = PostgresOutbox(readers, self._writer)
         self.reminders: Final = PostgresReminders(readers, vault)
@@ -71,11 +76,18 @@ class PostgresStore:
 
     @classmethod
     async def open(
-        cls, url: str, key_file: KeyFile, clock: Clock, *, readers: int = READERS, queue_limit: int = QUEUE_LIMIT
+        cls,
+        url: str,
+        key_file: KeyFile,
+        clock: Clock,
+        *,
+        agrees: bool = False,
+        readers: int = READERS,
+        queue_limit: int = QUEUE_LIMIT,
     ) -> Self:
         """
         Open the database at `url`, with up to that many connections that read beside the one that writes. No more
-        than `queue_limit` changes wait.
+        than `queue_limit` changes wait. When it `agrees`, it lives by the database's time, told by `clock` put right.
 
         Raises CannotOpenStore: it is of another schema, on a server that is too old, or made with another key file;
         and StoreUnavailable when it does not answer.
@@ -90,10 +102,16 @@ class PostgresStore:
                     "the database role is a superuser or has BYPASSRLS: use an ordinary one,"
                     " or the second wall between merchants does not stand"
                 )
+            if agrees:
+                clock = DatabaseClock(clock)
+                await clock.agree(pool)
         except BaseException:
             await pool.close()
             raise
-        return cls(url, pool, vault, clock, queue_limit)
+        store = cls(url, pool, vault, clock, queue_limit)
+        if isinstance(clock, DatabaseClock):
+            store._agreeing = asyncio.get_running_loop().create_task(clock.keep_agreeing(pool))
+        return store
 
     def of(self, merchant_id: str) -> PostgresMerchantStore:
         """Return the store opened for that merchant, known or not."""
@@ -106,7 +124,7 @@ class PostgresStore:
     def subscriptions_of(self, merchant_id: str) -> PostgresSubscriptions:
         """Return the webhook subscriptions and keys of that merchant, known or not."""
         return PostgresSubscriptions(
-            merchant_id, self._readers, self._writer, self._vault, self._clock, self._subscriptions
+            merchant_id, self._readers, self._writer, self._vault, self.clock, self._subscriptions
         )
 
     def deliveries_of(self, merchant_id: str) -> PostgresDeliveries:
@@ -205,6 +223,9 @@ class PostgresStore:
 
     async def close(self) -> None:
         """Finish what was accepted, then let go of the database."""
+        if self._agreeing is not None:
+            self._agreeing.cancel()
+        await self.replay_guard.close()
         await self._writer.close()
         await self._readers.close()
 

@@ -11,7 +11,15 @@ import asyncpg
 from paydue.domain.errors import BrokenFact, StoreUnavailable
 from paydue.storage.group_commit import QUEUE_LIMIT, GroupCommit
 from paydue.storage.postgres.batch import Batch, keep_alone
-from paydue.storage.postgres.sessions import FAILURES, LOST_RACE, REFUSED_VALUES, Session, connect, unavailable
+from paydue.storage.postgres.sessions import (
+    CANNOT_WRITE,
+    FAILURES,
+    LOST_RACE,
+    REFUSED_VALUES,
+    Session,
+    connect,
+    unavailable,
+)
 from paydue.storage.postgres.statements import EVERYBODY
 from paydue.storage.postgres.works import Hand, Keep, Small, Work
 from paydue.storage.refusals import REFUSALS
@@ -115,7 +123,7 @@ class Writer:
             raise
         except (*FAILURES, TimeoutError) as failure:
             self._known.clear()
-            if not isinstance(failure, asyncpg.PostgresError):
+            if not isinstance(failure, asyncpg.PostgresError) or isinstance(failure, CANNOT_WRITE):
                 # The answer may still come, and would be taken for that of the next question.
                 session.drop()
             raise unavailable(failure) from failure
@@ -145,6 +153,8 @@ class Writer:
             raise
         except (*FAILURES, TimeoutError) as failure:
             self._known.clear()
+            if isinstance(failure, CANNOT_WRITE):
+                session.drop()
             await _undo(session)
             raise unavailable(failure) from failure
         except BaseException:

@@ -77,3 +77,21 @@ HAS_DEFINITION: Final = (
 DROP_DEFINITION: Final = (
     "DELETE FROM field_definitions WHERE merchant_id = $1 AND reference_type = $2 AND definition_id = $3"
 )
+
+# One-time values
+
+# Values that are used now, behind the wall that $1 names; returned are the uses that are the first of their value. It
+# need not be on the disk before the answer: a crash that forgets some of the last second lets those be used again.
+USE_ONCE: Final = (
+    "WITH wall AS MATERIALIZED (SELECT set_config('paydue.merchants', $1, true),"
+    " set_config('synchronous_commit', 'off', true)),"
+    " used AS (INSERT INTO used_values AS kept (merchant_id, mark, matters_until, use)"
+    " SELECT * FROM unnest((SELECT $2::text[] FROM wall), $3::bytea[], $4::text[], $5::bytea[])"
+    " ON CONFLICT (merchant_id, mark) DO UPDATE SET matters_until = excluded.matters_until"
+    " WHERE kept.use = excluded.use RETURNING use) SELECT use FROM used"
+)
+# Forget some values that matter no more.
+FORGET_USED: Final = (
+    "DELETE FROM used_values WHERE (merchant_id, mark) IN (SELECT merchant_id, mark FROM used_values"
+    " WHERE matters_until < $1 ORDER BY matters_until LIMIT $2 FOR UPDATE SKIP LOCKED)"
+)

@@ -45,7 +45,9 @@ class SqliteStore:
         self._vault = vault
         self._writer = Writer(engine, vault, clock, queue_limit)
         self._keys: ShortMemory[str | bytes, AccessKey] = ShortMemory()
-        self._clock = clock
+        self.clock: Final = clock
+        # One process serves: what it remembers itself is all there is.
+        self.replay_guard: Final = None
         self._subscriptions = SubscriptionMemory(engine)
         self.outbox: Final = SqliteOutbox(engine, self._writer)
         self.reminders: Final = SqliteReminders(engine, vault)
@@ -96,7 +98,7 @@ class SqliteStore:
     def subscriptions_of(self, merchant_id: str) -> SqliteSubscriptions:
         """Return the webhook subscriptions and keys of that merchant, known or not."""
         return SqliteSubscriptions(
-            merchant_id, self._engine, self._writer, self._vault, self._clock, self._subscriptions
+            merchant_id, self._engine, self._writer, self._vault, self.clock, self._subscriptions
         )
 
     def deliveries_of(self, merchant_id: str) -> SqliteDeliveries:

@@ -1,0 +1,2 @@
+-- Nothing here: one process serves a file, and remembers the one-time values of tokens itself. Both engines count their
+-- migrations alike.
