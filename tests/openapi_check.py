@@ -16,7 +16,7 @@ from jsonschema.protocols import Validator
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-from paydue.wire.asgi import PREFIXES
+from paydue.wire.api import PREFIXES
 from paydue.wire.openapi_document import described
 
 _DOCUMENT_URI = "urn:paydue:openapi"

@@ -19,7 +19,7 @@ import pytest
 
 from client import Account, Client, an_invoice_body
 from paydue.cli.commands import program
-from paydue.cli.request_heads import LARGEST_HEAD_BYTES
+from paydue.cli.http_protocol import LARGEST_HEAD_BYTES
 from running import Failed, Server, paydue, run_paydue, running_demo, running_server
 from signing import sign_http, sign_jwt_p12
 

@@ -27,8 +27,10 @@ from paydue.storage.sqlite.store import SqliteStore
 from paydue.storage.vault import KeyFile, create_key_file
 from paydue.usecases.ports import Clock, Store
 from paydue.wire import openapi_document
-from paydue.wire.asgi import PREFIXES, Api, Receive, Scope, Send, new_correlation_id
+from paydue.wire.api import PREFIXES, Api, new_correlation_id
+from paydue.wire.asgi import AsgiApi, Receive, Scope, Send
 from paydue.wire.caller import AuthOptions, Callers
+from paydue.wire.forwarded import forwarded_client
 from paydue.wire.limits import FailureLimit
 from paydue.wire.logo import ProcessLogoCleaner
 from paydue.wire.notification_json import write_notification
@@ -102,10 +104,13 @@ class Service(msgspec.Struct, frozen=True):
     """
     A whole installation, ready to answer: to be closed when the last answer is out.
 
-    `post_office` delivers while it is at work; None when another process does.
+    `app` answers everything. `api` is the part of it that a server of ours may call by itself, believing what
+    `trusted_proxies` in front of it say. `post_office` delivers while it is at work; None when another process does.
     """
 
     app: App
+    api: Api
+    trusted_proxies: int
     store: Store
     site: Site
     post_office: "PostOffice | None" = None
@@ -257,10 +262,10 @@ async def open_service(
         hints=is_demo,
         is_public_tls=_is_public_tls(portal_url),
     )
-    app = _front(api, site)
+    app = _front(AsgiApi(api), site)
     if config.behind_proxy:
         app = _behind_proxies(app, config.trusted_proxies)
-    return Service(app, store, site, post_office)
+    return Service(app, api, config.trusted_proxies if config.behind_proxy else 0, store, site, post_office)
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -383,9 +388,8 @@ def _behind_proxies(app: App, hops: int) -> App:
     """Take the client's address from what the nearest `hops` proxies wrote down; what came before is hearsay."""
 
     def proxied(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        named = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for").split(b",")
-        if len(named) >= hops and (address := named[-hops].strip().decode("latin-1")):
-            scope["client"] = (address[:64], 0)
+        if (address := forwarded_client(scope["headers"], hops)) is not None:
+            scope["client"] = (address, 0)
         return app(scope, receive, send)
 
     return proxied

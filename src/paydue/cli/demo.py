@@ -12,6 +12,7 @@ import uvloop
 
 from paydue import bootstrap
 from paydue.cli.demo_account import DemoAccount, Files, demo_account, put_into
+from paydue.cli.http_protocol import Door
 from paydue.cli.logs import start_logging
 from paydue.cli.options import fail, read_config, told_plainly
 from paydue.cli.serving import CannotListen, Listener, bind, serve_until_stopped, write_ready_file
@@ -73,7 +74,13 @@ async def _serve(config: Config, ready_file: Path | None) -> None:
 
         warming: list[asyncio.Future[None]] = []
         async with service.post_office.at_work():
-            await serve_until_stopped(service.app, (plain, secure), ready, service.post_office.stop)
+            await serve_until_stopped(
+                service.app,
+                (plain, secure),
+                ready,
+                service.post_office.stop,
+                door=Door(service.api, service.trusted_proxies),
+            )
     finally:
         await service.close()
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import uvloop
 
 from paydue import bootstrap
+from paydue.cli.http_protocol import Door
 from paydue.cli.logs import start_logging
 from paydue.cli.options import fail, read_config, told_plainly
 from paydue.cli.serving import CannotListen, Listener, bind, serve_until_stopped, write_ready_file
@@ -62,7 +63,14 @@ async def _serve(config: Config, ready_file: Path | None, *, with_worker: bool) 
 
         warming: list[asyncio.Future[None]] = []
         async with service.post_office.at_work() if service.post_office is not None else nullcontext():
-            await serve_until_stopped(service.app, listeners, ready, leave, drain_seconds=config.drain_seconds)
+            await serve_until_stopped(
+                service.app,
+                listeners,
+                ready,
+                leave,
+                door=Door(service.api, service.trusted_proxies),
+                drain_seconds=config.drain_seconds,
+            )
     finally:
         await service.close()
 

@@ -14,15 +14,16 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 import uvicorn
 
+from paydue.cli.http_protocol import Door, HttpProtocol, ServerState
 from paydue.cli.leaving import refuse_new_connections
 from paydue.cli.private_files import write_private_file
-from paydue.cli.request_heads import BoundedHeads, ServerState
 
 _BACKLOG: Final = 2048
 # Longer than proxies and clients usually keep an idle connection, so that they and not we close it: a request that
@@ -79,17 +80,19 @@ async def serve_until_stopped(
     on_ready: Callable[[], None],
     on_stop: Callable[[], None] = lambda: None,
     *,
+    door: Door,
     drain_seconds: float = 0,
 ) -> None:
     """
     Answer on all listeners until SIGTERM or SIGINT, then finish what was accepted, and return.
 
-    `on_ready` is called once, when a connection to any of them will be answered, `on_stop` as soon as the end is
-    asked for. After SIGTERM new connections are taken for `drain_seconds` more, and each answer asks its client to
-    come by another connection, so that whoever spreads the load can turn to others. A second signal ends that, a second
-    SIGINT gives up what is still running. Raises CannotListen when a certificate cannot be used.
+    `door` leads calls of the API the short way; `app` answers all the rest. `on_ready` is called once, when a
+    connection to any of them will be answered, `on_stop` as soon as the end is asked for. After SIGTERM new connections
+    are taken for `drain_seconds` more, and each answer asks its client to come by another connection, so that whoever
+    spreads the load can turn to others. A second signal ends that, a second SIGINT gives up what is still running.
+    Raises CannotListen when a certificate cannot be used.
     """
-    servers = [_Server(_uvicorn_config(app, listener)) for listener in listeners]
+    servers = [_Server(_uvicorn_config(app, listener, door)) for listener in listeners]
     leaving = _Leaving(servers, listeners, on_stop, drain_seconds)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -123,7 +126,7 @@ class _Server(uvicorn.Server):
         """Let every answer from now on be the last one of its connection."""
         self.server_state.is_leaving = True
         for connection in self.server_state.connections:
-            if isinstance(connection, BoundedHeads):
+            if isinstance(connection, HttpProtocol):
                 connection.leave()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -185,10 +188,10 @@ class _Leaving:
             pass
 
 
-def _uvicorn_config(app: Callable[..., Awaitable[None]], listener: Listener) -> uvicorn.Config:
+def _uvicorn_config(app: Callable[..., Awaitable[None]], listener: Listener, door: Door) -> uvicorn.Config:
     config = uvicorn.Config(
         app,
-        http=BoundedHeads,
+        http=partial(HttpProtocol, door=door),  # type: ignore[arg-type]  # called like the class
         ws="none",
         loop="none",
         lifespan="off",

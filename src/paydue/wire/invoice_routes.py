@@ -39,14 +39,14 @@ class InvoiceRoutes:
         invoices = "/invoicing/v2/invoices"
         one = invoices + "/{id}"
         return (
-            Route("POST", invoices, self.create, _LARGEST_INVOICE),
-            Route("GET", invoices, self.list_all, _LARGEST_OTHER),
-            Route("GET", one, self.get, _LARGEST_OTHER),
-            Route("PUT", one, self.update, _LARGEST_INVOICE),
-            Route("POST", one + "/delivery", self.send, _LARGEST_OTHER),
-            Route("POST", one + "/publication", self.publish, _LARGEST_OTHER),
-            Route("POST", one + "/cancelation", self.cancel, _LARGEST_OTHER),
-            Route("POST", "/paydue/v1/invoices/{id}/payments", self.record_payment, _LARGEST_OTHER),
+            Route("POST", invoices, self.create, _LARGEST_INVOICE, is_prompt=True),
+            Route("GET", invoices, self.list_all, _LARGEST_OTHER, is_prompt=True),
+            Route("GET", one, self.get, _LARGEST_OTHER, is_prompt=True),
+            Route("PUT", one, self.update, _LARGEST_INVOICE, is_prompt=True),
+            Route("POST", one + "/delivery", self.send, _LARGEST_OTHER, is_prompt=True),
+            Route("POST", one + "/publication", self.publish, _LARGEST_OTHER, is_prompt=True),
+            Route("POST", one + "/cancelation", self.cancel, _LARGEST_OTHER, is_prompt=True),
+            Route("POST", "/paydue/v1/invoices/{id}/payments", self.record_payment, _LARGEST_OTHER, is_prompt=True),
         )
 
     async def create(self, request: Request) -> Answer:

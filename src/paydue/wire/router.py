@@ -8,12 +8,18 @@ import msgspec
 
 
 class Route(msgspec.Struct, frozen=True):
-    """One operation: `template` has its placeholders in braces, `maximum_body` is in bytes."""
+    """
+    One operation: `template` has its placeholders in braces, `maximum_body` is in bytes.
+
+    The handler of a prompt one may begin without a task of its own: nothing in it asks for the current task before
+    its first wait.
+    """
 
     method: str
     template: str
     handler: Callable[..., Awaitable[Any]]
     maximum_body: int
+    is_prompt: bool = False
 
 
 class Match(msgspec.Struct, frozen=True):
