@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from paydue.cli import delivery_commands
+from paydue.cli import bench_commands, delivery_commands
 from paydue.cli.options import Commands, data_options, json_option
 
 _PATH = click.Path(path_type=Path)
@@ -296,5 +296,6 @@ for command in (
     delivery_commands.deliveries,
     delivery_commands.webhook,
     delivery_commands.mail,
+    bench_commands.bench,
 ):
     program.add_command(command)

@@ -68,8 +68,8 @@ class Ledger(Protocol):
         """Return the ids of all subscriptions there ever were."""
         ...
 
-    async def link(self, token_start: str, token_digest: bytes) -> Row | None:
-        """Return the merchant id and serial that a payment link leads to."""
+    async def links(self, keys: Sequence[tuple[str, bytes]]) -> Sequence[Row]:
+        """Return token start, token digest, merchant id and serial of those payment links that are known."""
         ...
 
     async def block_counts(self, merchant_id: str, size: int, block: int) -> Mapping[str, int]:

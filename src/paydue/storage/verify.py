@@ -113,6 +113,7 @@ class _MerchantCheck:
         reminders = _by_serial(await self._ledger.reminders(*stretch))
         attempts = _by_serial(await self._ledger.attempts(*stretch))
         expected_serial = max(stretch[1], 1)
+        read: list[tuple[str, Invoice]] = []
         for found_by, *row in await self._ledger.invoices(*stretch):
             if found_by != expected_serial:
                 yield self._finding("serial", f"{expected_serial} is missing before {found_by}")
@@ -149,19 +150,23 @@ class _MerchantCheck:
                     self._ledger, self._merchant_id, invoice, own_attempts
                 ):
                     yield Finding(rule, place, what)
-                for what in await self._link(invoice):
-                    yield Finding("link", place, what)
+                read.append((place, invoice))
+        async for finding in self._links(read):
+            yield finding
 
-    async def _link(self, invoice: Invoice) -> list[str]:
-        if invoice.payment_token is None:
-            return []
-        found = await self._ledger.link(*rows.link_key(invoice.payment_token))
-        if found is None:
-            return ["the payment link is not known"]
-        self._seen["links"] += 1
-        if tuple(found) != (self._merchant_id, invoice.serial):
-            return [f"the payment link leads to serial {found[1]} of {found[0]}"]
-        return []
+    async def _links(self, read: Sequence[tuple[str, Invoice]]) -> AsyncIterator[Finding]:
+        """Look all their payment links up at once."""
+        linked = [(place, invoice) for place, invoice in read if invoice.payment_token is not None]
+        keys = [rows.link_key(invoice.payment_token or "") for _, invoice in linked]
+        found = {(start, digest): (owner, serial) for start, digest, owner, serial in await self._ledger.links(keys)}
+        for key, (place, invoice) in zip(keys, linked, strict=True):
+            if key not in found:
+                yield Finding("link", place, "the payment link is not known")
+                continue
+            self._seen["links"] += 1
+            owner, serial = found[key]
+            if (owner, serial) != (self._merchant_id, invoice.serial):
+                yield Finding("link", place, f"the payment link leads to serial {serial} of {owner}")
 
     async def _full_blocks(self, block: int, *, is_last: bool) -> AsyncIterator[Finding]:
         """Compare the counts of each block that ends with this small one, and start anew."""

@@ -60,9 +60,8 @@ class PostgresLedger:
     async def webhook_ids(self, merchant_id: str) -> Sequence[str]:
         return [webhook_id for (webhook_id,) in await self._read(sql.WEBHOOK_IDS, merchant_id)]
 
-    async def link(self, token_start: str, token_digest: bytes) -> Row | None:
-        found = await self._read(sql.LINK, token_start, token_digest)
-        return found[0] if found else None
+    async def links(self, keys: Sequence[tuple[str, bytes]]) -> Sequence[Row]:
+        return await self._read(sql.LINKS, [start for start, _ in keys], [digest for _, digest in keys])
 
     async def block_counts(self, merchant_id: str, size: int, block: int) -> Mapping[str, int]:
         return dict(await self._read(sql.COUNTS_OF_BLOCK, merchant_id, size, block))

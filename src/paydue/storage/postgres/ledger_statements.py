@@ -68,8 +68,12 @@ REMINDER_STRETCH: Final = (
 )
 # A merchant's subscriptions, deleted ones too.
 WEBHOOK_IDS: Final = "SELECT webhook_id FROM subscriptions WHERE merchant_id = $1"
-# Where a payment link leads.
-LINK: Final = "SELECT merchant_id, serial FROM payment_links WHERE token_start = $1 AND token_digest = $2"
+# Where payment links lead.
+LINKS: Final = (
+    "SELECT kept.token_start, kept.token_digest, kept.merchant_id, kept.serial"
+    " FROM unnest($1::text[], $2::bytea[]) AS wish (token_start, token_digest) JOIN payment_links AS kept"
+    " ON kept.token_start = wish.token_start AND kept.token_digest = wish.token_digest"
+)
 # The counts of one block. The statuses are few, so each is looked up.
 COUNTS_OF_BLOCK: Final = (
     "SELECT status, count FROM status_blocks WHERE merchant_id = $1"
@@ -98,21 +102,25 @@ HAS_NUMBER: Final = "SELECT 1 FROM invoices WHERE merchant_id = $1 AND number = 
 ALL_KEYS: Final = f"SELECT {', '.join(KEY_COLUMNS)} FROM access_keys ORDER BY key_id"
 
 
+def _a_few(query: str) -> str:
+    """Return the first rows of a query whose result is empty where all is well: planned for reading to its end."""
+    return f"WITH stray AS MATERIALIZED ({query}) SELECT * FROM stray LIMIT 20"
+
+
 def _strays(table: str) -> str:
     """Return the query for rows of a table whose invoice is not there."""
-    return (
+    return _a_few(
         f"SELECT '{table}', 'serial ' || serial || ' of ' || merchant_id FROM {table} AS stray WHERE NOT EXISTS ("
         "SELECT 1 FROM invoices WHERE invoices.merchant_id = stray.merchant_id AND invoices.serial = stray.serial)"
-        " LIMIT 20"
     )
 
 
 def _without_message(table: str) -> str:
     """Return the query for rows of a table whose message is not there."""
-    return (
+    return _a_few(
         f"SELECT '{table}', 'message ' || encode(message_id, 'hex') || ' of ' || merchant_id FROM {table} AS stray"
         " WHERE NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.merchant_id = stray.merchant_id"
-        " AND outbox.message_id = stray.message_id) LIMIT 20"
+        " AND outbox.message_id = stray.message_id)"
     )
 
 
@@ -127,9 +135,9 @@ def _without_attempt(table: str) -> str:
 
 def _without_merchant(table: str) -> str:
     """Return the query for rows of a table whose merchant is not there."""
-    return (
+    return _a_few(
         f"SELECT '{table}', merchant_id FROM {table} AS stray WHERE NOT EXISTS ("
-        "SELECT 1 FROM merchants WHERE merchants.merchant_id = stray.merchant_id) LIMIT 20"
+        "SELECT 1 FROM merchants WHERE merchants.merchant_id = stray.merchant_id)"
     )
 
 

@@ -17,6 +17,7 @@ from paydue.storage.migrate import require_current
 from paydue.storage.postgres import statements as sql
 from paydue.storage.postgres import writes
 from paydue.storage.postgres.attempts import PostgresAttempts, PostgresAttemptsToLookAt
+from paydue.storage.postgres.bulk import PostgresBulk
 from paydue.storage.postgres.clock import DatabaseClock
 from paydue.storage.postgres.deliveries import PostgresDeliveries
 from paydue.storage.postgres.gathered_reads import InvoiceReads
@@ -213,6 +214,10 @@ class PostgresStore:
         async with one_moment(self._url) as session:
             async for finding in findings(PostgresLedger(session), self._vault):
                 yield finding
+
+    async def open_bulk(self) -> PostgresBulk:
+        """Return what fills the database in bulk, to be closed by whoever asked. Raises StoreUnavailable."""
+        return await PostgresBulk.open(self._url, self._vault)
 
     async def is_ready(self) -> bool:
         """Tell whether the database answers and has the schema of this release."""

@@ -58,9 +58,8 @@ class SqliteLedger:
     async def webhook_ids(self, merchant_id: str) -> Sequence[str]:
         return [webhook_id for (webhook_id,) in self._read(sql.WEBHOOK_IDS, (merchant_id,))]
 
-    async def link(self, token_start: str, token_digest: bytes) -> Row | None:
-        found = self._read(sql.LINK, (token_start, token_digest))
-        return found[0] if found else None
+    async def links(self, keys: Sequence[tuple[str, bytes]]) -> Sequence[Row]:
+        return [(*key, *found) for key in keys for found in self._read(sql.LINK, key)]
 
     async def block_counts(self, merchant_id: str, size: int, block: int) -> Mapping[str, int]:
         return dict(self._read(sql.COUNTS_OF_BLOCK, (merchant_id, size, block)))

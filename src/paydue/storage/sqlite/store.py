@@ -19,6 +19,7 @@ from paydue.storage.short_memory import ShortMemory
 from paydue.storage.sqlite import statements as sql
 from paydue.storage.sqlite.attempts import SqliteAttempts, SqliteAttemptsToLookAt
 from paydue.storage.sqlite.batch import Batch
+from paydue.storage.sqlite.bulk import SqliteBulk
 from paydue.storage.sqlite.deliveries import SqliteDeliveries
 from paydue.storage.sqlite.engine import Engine
 from paydue.storage.sqlite.ledger import SqliteLedger
@@ -184,6 +185,10 @@ class SqliteStore:
         with self._engine.snapshot() as snapshot:
             async for finding in findings(SqliteLedger(snapshot), self._vault):
                 yield finding
+
+    async def open_bulk(self) -> SqliteBulk:
+        """Return what fills the file in bulk, to be closed by whoever asked."""
+        return SqliteBulk(Engine(self._engine.path, serves=False), self._vault)
 
     async def is_ready(self) -> bool:
         """Tell whether the database answers and has the schema of this release."""
