@@ -20,7 +20,12 @@ from receiver import an_authority
 
 
 class Mode(StrEnum):
-    """How it answers a mail. DROP_* ends the connection before the mail is whole, or after it was accepted."""
+    """
+    How it answers a mail.
+
+    DROP_* ends the connection before the mail is whole, or after it was accepted. SLOW takes its time and comes to an
+    end; DRIPPING and ENDLESS never do. MOVED names another server, as a redirect does.
+    """
 
     WELL = "well"
     REFUSE = "refuse"
@@ -32,6 +37,9 @@ class Mode(StrEnum):
     DROP_MIDWAY = "drop mid-way"
     DROP_AFTER_ACCEPT = "drop after accept"
     SLOW = "slow"
+    DRIPPING = "dripping"
+    ENDLESS = "endless"
+    MOVED = "551 for the recipient"
     GOING_AWAY = "421"
 
 
@@ -66,6 +74,8 @@ class MailServer:
                 return "450 4.2.0 greylisted"
             case Mode.NEVER_FOR_RECIPIENT:
                 return "550 5.1.1 no such user"
+            case Mode.MOVED:
+                return f"551 5.1.6 user not local; please try <{address}.elsewhere>"
             case Mode.DROP_MIDWAY:
                 self._drop(server)
                 return "250 never read"
@@ -92,6 +102,10 @@ class MailServer:
                 await asyncio.sleep(0.2)
             case Mode.GOING_AWAY:
                 return "421 4.3.2 shutting down"
+            case Mode.DRIPPING:
+                await self._pour(server, b"2", seconds=0.05)
+            case Mode.ENDLESS:
+                await self._pour(server, b"250-and so on\r\n" * 100, seconds=0)
         assert isinstance(envelope.content, bytes)
         for recipient in envelope.rcpt_tos:
             self.taken.append(Taken(envelope.mail_from or "", recipient, envelope.content))
@@ -103,6 +117,13 @@ class MailServer:
         assert isinstance(data, LoginPassword)
         self.logins.append(data.login.decode())
         return AuthResult(success=data.password == b"right", handled=False)
+
+    async def _pour(self, server: SMTP, bytes_: bytes, seconds: float) -> None:
+        """Send the same for as long as anybody listens."""
+        while server.transport is not None and not server.transport.is_closing():
+            server.transport.write(bytes_)
+            await asyncio.sleep(seconds)
+        raise ConnectionAbortedError
 
     def _drop(self, server: SMTP) -> None:
         assert server.transport is not None

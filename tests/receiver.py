@@ -40,6 +40,14 @@ ANSWERS = {
     "/large-head": b"HTTP/1.1 200 OK\r\nX-A: " + b"a" * 70_000 + b"\r\n\r\n",
     "/switch": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
 }
+# Answers that never come to an end: what they begin with, and what follows again and again, every so many seconds.
+POURED = {
+    "/hang": (b"", b"", 60),
+    "/drip": (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n", 0.01),
+    "/slow": (b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n", b"a", 0.01),
+    "/endless": (b"HTTP/1.1 200 OK\r\n\r\n", b"a" * 8192, 0),
+    "/endless-hints": (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n", 0.001),
+}
 
 
 class Received(NamedTuple):
@@ -59,7 +67,7 @@ class Received(NamedTuple):
 
 
 class Receiver:
-    """`received` are the requests so far; `answers` may be added to or changed."""
+    """`received` are the requests so far; `answers` may be added to or changed, also for the paths that misbehave."""
 
     def __init__(self, scheme: str, port: int) -> None:
         self.scheme = scheme
@@ -69,6 +77,7 @@ class Receiver:
         self.connections = 0
         self.answers = dict(ANSWERS)
         self.server_name: str | None = None
+        self.thinks_seconds = 0.0
 
     def url(self, path: str, host: str = "localhost") -> str:
         return f"{self.scheme}://{host}:{self.port}{path}"
@@ -90,29 +99,22 @@ class Receiver:
             writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
             await writer.drain()
             return
+        if path == "/drop-midway" and path not in self.answers:
+            writer.transport.abort()
+            return
         self.received.append(Received(head, await reader.readexactly(length), self.server_name))
         self.has_received.set()
-        if path == "/hang" and path not in self.answers:
-            await asyncio.sleep(60)
-        elif path == "/endless":
-            writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
-            while True:
-                writer.write(b"a" * 8192)
-                await writer.drain()
-        elif path == "/endless-hints":
-            while True:
-                writer.write(b"HTTP/1.1 103 Early Hints\r\n\r\n")
-                await writer.drain()
-                await asyncio.sleep(0.001)
-        elif path == "/slow":
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n")
-            while True:
-                writer.write(b"a")
-                await writer.drain()
-                await asyncio.sleep(0.01)
-        else:
+        await asyncio.sleep(self.thinks_seconds)
+        if path in self.answers or path not in POURED:
             writer.write(self.answers[path].replace(b"%(base)s", self.url("").encode()))
             await writer.drain()
+            return
+        first, then, seconds = POURED[path]
+        writer.write(first)
+        while True:
+            writer.write(then)
+            await writer.drain()
+            await asyncio.sleep(seconds)
 
 
 def answering(*answers: Sequence[str]) -> Resolver:

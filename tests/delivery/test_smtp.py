@@ -99,6 +99,9 @@ async def test_one_domain_gets_two_mails_at_once_and_others_are_not_kept_waiting
         (Mode.DROP_MIDWAY, Fate.LATER, "recipient: dropped"),
         (Mode.DROP_AFTER_ACCEPT, Fate.LATER, "mail: dropped"),
         (Mode.GOING_AWAY, Fate.LATER, "mail refused, 421"),
+        (Mode.DRIPPING, Fate.LATER, "mail: timed out"),
+        (Mode.ENDLESS, Fate.LATER, "mail: not understood"),
+        (Mode.MOVED, Fate.NEVER, "recipient refused, 551"),
     ],
 )
 async def test_what_fails_is_told_apart_and_the_next_mail_gets_through(

@@ -26,22 +26,28 @@ from paydue.usecases.delivery_ports import Job, JobState
 from paydue.usecases.ports import Channel
 from paydue.usecases.webhook_keys import store_oauth_credentials
 from posting import ACME, PORTAL, Installation, Recorder
-from receiver import ANSWERS, HASTY, Received, Receiver
+from receiver import ANSWERS, HASTY, PATIENT, Received, Receiver, answering
 from storing import ACTOR, assert_all_holds
 
 SUSPENDS = RetryPolicy(suspends=True)
 AT_ONCE = RetryPolicy(suspends=True, number_of_retries=0)
-# What the receiver does that is no taking, by its path; None for what never answers.
+# What the receiver does that is no taking, by its path, and what is said of it.
 FAILURES = {
+    "/refuse": "connection refused",
+    "/missing": "answered 404",
     "/busy": "answered 503",
     "/redirect": "answered 302",
+    "/drop-midway": "dropped",
     "/drop": "dropped",
     "/drop-in-head": "dropped",
-    "/no-http": "malformed answer",
     "/hang": "timed out",
-    "/missing": "answered 404",
+    "/drip": "timed out",
+    "/endless-hints": "timed out",
+    "/no-http": "malformed answer",
     "/switch": "malformed answer",
 }
+# Whoever answers these has not got the whole request.
+NOT_RECEIVED = ("/refuse", "/drop-midway")
 
 
 async def webhooks(acme: Installation) -> list[Job]:
@@ -161,9 +167,10 @@ async def test_what_is_no_taking_is_tried_again_and_on_record(
     outcome: str,
 ) -> None:
     receiver.answers["/missing"] = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
-    if path == "/hang":
-        acme.egress = an_egress(limits=HASTY)
-        await acme.reopen()
+    # Nobody listens at the first of these addresses.
+    resolver = answering(["127.0.0.9"], ["127.0.0.1"]) if path == "/refuse" else answering(["127.0.0.1"])
+    acme.egress = an_egress(limits=HASTY if outcome == "timed out" else PATIENT, resolver=resolver)
+    await acme.reopen()
     await acme.subscribe(receiver.url(path))
     await acme.send("7")
     await acme.work()
@@ -172,16 +179,30 @@ async def test_what_is_no_taking_is_tried_again_and_on_record(
     (tried,) = await acme.tries(job)
     assert tried.request.startswith(f"POST {receiver.url(path)}")
     assert "payInvoice/***" in tried.request
-    assert tried.trace_id == body_of(receiver.received[0])["transactionTraceId"]
+    assert len(receiver.received) == (path not in NOT_RECEIVED)
+    for received in receiver.received:
+        assert tried.trace_id == body_of(received)["transactionTraceId"]
 
     # Once it is well again, it gets the one notification under the one id.
     receiver.answers[path] = ANSWERS["/ok"]
-    acme.egress = an_egress()
-    if path != "/hang":
-        await acme.until_next()
-        await acme.work()
-        assert [job.state for job in await webhooks(acme)] == [JobState.DONE]
-        assert len({body_of(each)["notificationId"] for each in receiver.received}) == 1
+    if outcome == "timed out":
+        acme.egress = an_egress()
+        await acme.reopen()
+    await acme.until_next()
+    await acme.work()
+    assert [job.state for job in await webhooks(acme)] == [JobState.DONE]
+    assert len(receiver.received) == (1 if path in NOT_RECEIVED else 2)
+    assert {body_of(each)["notificationId"] for each in receiver.received} == {job.message_id}
+    assert {each.headers("webhook-id")[0] for each in receiver.received} == {job.message_id}
+
+
+async def test_a_receiver_that_takes_its_time_takes_it_once(acme: Installation, receiver: Receiver) -> None:
+    await acme.subscribe(receiver.url("/ok"))
+    await acme.send("7")
+    receiver.thinks_seconds = 0.5
+    await acme.work()
+    assert [job.state for job in await webhooks(acme)] == [JobState.DONE]
+    assert len(receiver.received) == 1
 
 
 async def test_an_endless_answer_that_began_with_yes_has_taken_it(acme: Installation, receiver: Receiver) -> None:

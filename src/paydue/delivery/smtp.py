@@ -28,6 +28,7 @@ _MOST_PER_DOMAIN: Final = 2
 _IDLE_SECONDS: Final = 30.0
 _MOST_MAILS: Final = 100
 _LONGEST_ANSWER: Final = 500
+_LOWEST_CODE: Final = 200
 _SERVER_GOES_AWAY: Final = 421
 # To a recipient these say that we have not proved ourselves, which is no fault of the address.
 _NOT_ABOUT_THE_MAIL: Final = frozenset((503, 530, 534, 535, 538))
@@ -197,6 +198,9 @@ class _Connection:
 
 
 def _refused(stage: str, code: int, message: str) -> Handed:
+    if code < _LOWEST_CODE:
+        # An answer without an end, or without a code: the library's own word for it.
+        return Handed(fate=Fate.LATER, outcome=f"{stage}: not understood", answer=_cut(message))
     is_about_the_mail = stage in ("recipient", "mail") and code not in _NOT_ABOUT_THE_MAIL
     fate = Fate.NEVER if code >= 500 and is_about_the_mail else Fate.LATER
     return Handed(fate=fate, outcome=f"{stage} refused, {code}", status=code, answer=_cut(message))
