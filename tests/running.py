@@ -1,19 +1,23 @@
 """Paydue as a person starts it: child processes of this Python, on free ports, told apart by their ready files."""
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 READY_WITHIN_SECONDS = 30
 STOPPED_WITHIN_SECONDS = 20
 COMMAND = (sys.executable, "-c", "from paydue.cli.commands import main; main()")
+
+R = TypeVar("R")
 
 
 class Failed(AssertionError):
@@ -88,6 +92,30 @@ def clean(environment: Mapping[str, str]) -> dict[str, str]:
     """Return this process's environment without settings of Paydue's but these; limits are off unless they say more."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PAYDUE_")}
     return inherited | {"PAYDUE_RATE_LIMIT": "0"} | dict(environment)
+
+
+@contextmanager
+def in_a_thread(serving: AbstractAsyncContextManager[R]) -> Iterator[R]:
+    """Serve in a thread of its own, as a program beside the server would."""
+    loop = asyncio.new_event_loop()
+    made: list[R] = []
+    is_there, is_over = threading.Event(), asyncio.Event()
+
+    async def serve() -> None:
+        async with serving as served:
+            made.append(served)
+            is_there.set()
+            await is_over.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    thread.start()
+    is_there.wait()
+    try:
+        yield made[0]
+    finally:
+        loop.call_soon_threadsafe(is_over.set)
+        thread.join()
+        loop.close()
 
 
 @contextmanager

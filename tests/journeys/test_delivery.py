@@ -1,13 +1,10 @@
 """From the API to the payer's mailbox and the merchant's own program, through `paydue demo`; again after a crash."""
 
-import asyncio
 import base64
 import hmac
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -21,7 +18,7 @@ from standardwebhooks.webhooks import Webhook
 from client import Account, Client, an_invoice_body
 from mail_server import mail_server
 from receiver import ANSWERS, Received, Receiver, receiving
-from running import Server, paydue, run_paydue, running_demo, running_server, running_worker
+from running import Server, in_a_thread, paydue, run_paydue, running_demo, running_server, running_worker
 
 V1 = "/notification-subscriptions/v1/webhooks"
 DELIVERIES = "/paydue/v1/deliveries"
@@ -37,30 +34,6 @@ def eventually(find: Callable[[], R | None], seconds: float = 15) -> R:
         assert time.monotonic() < give_up_at, "it never came"
         time.sleep(0.02)
     return found
-
-
-@contextmanager
-def in_a_thread(serving: AbstractAsyncContextManager[R]) -> Iterator[R]:
-    """Serve in a thread of its own, as a program beside the server would."""
-    loop = asyncio.new_event_loop()
-    made: list[R] = []
-    is_there, is_over = threading.Event(), asyncio.Event()
-
-    async def serve() -> None:
-        async with serving as served:
-            made.append(served)
-            is_there.set()
-            await is_over.wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
-    thread.start()
-    is_there.wait()
-    try:
-        yield made[0]
-    finally:
-        loop.call_soon_threadsafe(is_over.set)
-        thread.join()
-        loop.close()
 
 
 @pytest.fixture
