@@ -22,6 +22,7 @@ from paydue.domain.errors import (
 )
 from paydue.domain.events import What
 from paydue.domain.lifecycle import Status
+from paydue.domain.payer_details import Payer, PayerDetails
 from paydue.usecases.cancel_invoice import cancel_invoice
 from paydue.usecases.pay_invoice import abandon_payment, charge_payment
 from paydue.usecases.record_payment import record_payment
@@ -181,6 +182,46 @@ async def test_too_many_declined_tries_pause_the_link(shop: Shop) -> None:
     assert refusal.value.until == NOON + timedelta(minutes=15)
     shop.clock.at = refusal.value.until
     assert (await shop.pay("10", payer_key="k6")).state is AttemptState.SETTLED
+
+
+async def test_forms_that_were_opened_before_the_pause_charge_nothing_either(shop: Shop) -> None:
+    opened = [(await shop.begin("10", f"k{number}")).attempt for number in range(6)]
+    for attempt in opened[:5]:
+        await shop.charge(attempt, "decline")
+    with pytest.raises(TooManyTries):
+        await shop.charge(opened[5])
+    assert sum(shop.processor.asked.values()) == 5
+
+
+async def test_what_a_payer_says_while_paying_is_kept_with_the_attempt(shop: Shop) -> None:
+    opened = (await shop.begin("10")).attempt
+    payer = Payer(email="payer@example.com", details=PayerDetails(phone="+1 207 555 0198"))
+    attempt = await charge_payment(
+        shop.books, shop.processor, "7", opened.attempt_id, "ok", clock=shop.clock, actor=PAYER, payer=payer
+    )
+    assert (attempt.payer_email, attempt.details) == (payer.email, payer.details)
+    assert "payer@example.com" in [message.recipient for message in shop.memory.messages]
+
+
+async def test_a_payer_who_leaves_the_banks_question_is_not_charged_and_may_try_again(whole_shop: Shop) -> None:
+    asked = await whole_shop.pay("293.5", "challenge")
+    assert asked.state is AttemptState.WAITING_FOR_PAYER
+    left = await abandon_payment(
+        whole_shop.books, whole_shop.processor, asked.attempt_id, clock=whole_shop.clock, actor=PAYER
+    )
+    assert (left.state, whole_shop.invoice.reservations) == (AttemptState.CANCELED, ())
+    assert (await whole_shop.pay("293.5", payer_key="k2")).state is AttemptState.SETTLED
+    whole_shop.assert_books_agree()
+
+
+async def test_a_proof_that_is_faster_than_the_payer_who_leaves_counts(whole_shop: Shop) -> None:
+    asked = await whole_shop.pay("293.5", "challenge")
+    whole_shop.processor.pay(asked, "ok")
+    left = await abandon_payment(
+        whole_shop.books, whole_shop.processor, asked.attempt_id, clock=whole_shop.clock, actor=PAYER
+    )
+    assert (left.state, whole_shop.invoice.status) == (AttemptState.SETTLED, Status.PAID)
+    whole_shop.assert_books_agree()
 
 
 async def test_less_than_asked_is_taken_where_parts_are_allowed_and_kept_apart_elsewhere(

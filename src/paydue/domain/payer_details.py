@@ -34,6 +34,16 @@ class PayerDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     fields: tuple[FieldValue, ...] = ()
 
 
+class Payer(msgspec.Struct, frozen=True, kw_only=True):
+    """Who pays, as far as they had to say it. Without an `email` the receipt goes to the invoice's own address."""
+
+    email: str | None = None
+    details: PayerDetails | None = None
+
+
+NOBODY: Final = Payer()
+
+
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """
     What the payer of an invoice is asked for.

@@ -18,6 +18,7 @@ from paydue.domain.errors import AttemptNotOpen, GatewayRefusal, NoSuchInvoice, 
 from paydue.domain.invoice import Invoice
 from paydue.domain.money import truncated
 from paydue.domain.payable import TRY_LIMITS, TryLimits, check_payable, check_tries
+from paydue.domain.payer_details import NOBODY, Payer, PayerDetails
 from paydue.domain.reservations import Hold
 from paydue.usecases.attempt_ports import AttemptChange, AttemptExists
 from paydue.usecases.change_attempt import AttemptDecision, Books, change_attempt
@@ -48,6 +49,7 @@ class PaymentWish(msgspec.Struct, frozen=True, kw_only=True):
     return_url: str
     cancel_url: str
     payer_email: str | None = None
+    details: PayerDetails | None = None
     locale: str = "en-US"
     merchant_name: str = ""
     wants_authentication: bool = False
@@ -110,16 +112,28 @@ async def begin_payment(
 
 
 async def charge_payment(
-    books: Books, gateway: Gateway, number: str, attempt_id: str, handed_over: str, *, clock: Clock, actor: Actor
+    books: Books,
+    gateway: Gateway,
+    number: str,
+    attempt_id: str,
+    handed_over: str,
+    *,
+    clock: Clock,
+    actor: Actor,
+    payer: Payer = NOBODY,
+    limits: TryLimits | None = TRY_LIMITS,
 ) -> PaymentAttempt:
     """
     Charge an open attempt with what the gateway's form handed over, and return it as it stands then.
 
-    An attempt that was submitted before is returned as it is, and nothing is charged again. Where what may be paid
-    has become less meanwhile, nothing is charged either: PaymentInFlight, AmountNotPayable. Raises NoSuchAttempt,
-    AttemptNotOpen (no form was opened), ActionNotAllowed, LinkExpired.
+    `payer` is what was said after the form had been opened: it is kept with the attempt. An attempt that was submitted
+    before is returned as it is, and nothing is charged again. Where what may be paid has become less meanwhile,
+    nothing is charged either: PaymentInFlight, AmountNotPayable. Raises NoSuchAttempt, AttemptNotOpen (no form was
+    opened), TooManyTries, ActionNotAllowed, LinkExpired.
     """
     is_mine = False
+    # Asked here too: any number of forms can be opened before the first try is declined.
+    earlier = await books.attempts.attempts_of(number) if limits is not None else ()
 
     def submit(attempt: PaymentAttempt, invoice: Invoice) -> AttemptDecision:
         nonlocal is_mine
@@ -131,10 +145,19 @@ async def charge_payment(
             return AttemptDecision(attempt, invoice)
         if at >= attempt.expires_at:
             return AttemptDecision(attempt.moved(AttemptState.EXPIRED, at), invoice.release(attempt_id))
+        if limits is not None:
+            check_tries(earlier, at, limits)
         check_payable(invoice.release(attempt_id), attempt.amount, at)
         reserved = invoice.reserve(attempt_id, attempt.amount, Hold.IN_FLIGHT)
         is_mine = True
-        return AttemptDecision(attempt.moved(AttemptState.SUBMITTED, at, submitted_at=at), reserved)
+        submitted = attempt.moved(
+            AttemptState.SUBMITTED,
+            at,
+            submitted_at=at,
+            payer_email=payer.email or attempt.payer_email,
+            details=payer.details or attempt.details,
+        )
+        return AttemptDecision(submitted, reserved)
 
     attempt = await change_attempt(books, attempt_id, submit, actor=actor)
     if not is_mine:
@@ -147,26 +170,43 @@ async def abandon_payment(
     books: Books, gateway: Gateway, attempt_id: str, *, clock: Clock, actor: Actor
 ) -> PaymentAttempt:
     """
-    End an open attempt because its payer went back; one whose payment was faster is settled instead.
+    End an attempt because its payer went back, from the form or from the bank's question.
 
-    Anything but an open attempt is returned as it is. Raises NoSuchAttempt.
+    One whose payment was faster is settled instead. Anything else is returned as it is. Raises NoSuchAttempt.
     """
     attempt = await change_attempt(books, attempt_id, AttemptDecision, actor=actor)
-    if attempt.state is not AttemptState.OPEN:
-        return attempt
-    outcome = await gateway.close(attempt) if attempt.reserves_from_begin else Outcome(kind=Kind.CANCELED)
+    match attempt.state:
+        case AttemptState.OPEN if attempt.reserves_from_begin:
+            outcome = await gateway.close(attempt)
+        case AttemptState.OPEN:
+            outcome = Outcome(kind=Kind.CANCELED)
+        case AttemptState.WAITING_FOR_PAYER:
+            outcome = await _stop_waiting(gateway, attempt)
+        case _:
+            return attempt
     if outcome.kind in (Kind.UNAVAILABLE, Kind.MISCONFIGURED, Kind.INVALID, Kind.UNKNOWN):
         # Whether the form is closed is not known. The reconciler asks again when it would have ended by itself.
         return attempt
 
     def give_up(stored: PaymentAttempt, invoice: Invoice) -> AttemptDecision:
-        if stored.state is not AttemptState.OPEN:
+        if stored.state is not attempt.state:
             return AttemptDecision(stored, invoice)
         return AttemptDecision(stored.moved(AttemptState.CANCELED, clock.now()), invoice.release(attempt_id))
 
     if outcome.kind in (Kind.CANCELED, Kind.NOT_FOUND):
         return await change_attempt(books, attempt_id, give_up, actor=actor)
     return await settle_payment(books, attempt_id, outcome, at=clock.now(), actor=actor)
+
+
+async def _stop_waiting(gateway: Gateway, attempt: PaymentAttempt) -> Outcome:
+    """Undo what waits for its payer's proof, unless the proof was faster; UNKNOWN where it cannot be undone."""
+    outcome = await gateway.look_up(attempt)
+    if outcome.kind not in (Kind.WAITING_FOR_PAYER, Kind.NOT_FOUND):
+        return outcome
+    if not gateway.capabilities.can_void:
+        return Outcome(kind=Kind.UNKNOWN)
+    undone = await gateway.void(attempt)
+    return Outcome(kind=Kind.CANCELED) if undone.kind is Kind.VOIDED else Outcome(kind=Kind.UNKNOWN)
 
 
 async def _store(
@@ -233,6 +273,7 @@ def _attempt(
         expires_at=at + CHECKOUT_LASTS[redirects],
         reserves_from_begin=redirects,
         payer_email=wish.payer_email,
+        details=wish.details,
         next_look_at=at + CHECKOUT_LASTS[redirects],
         log=(Entry(AttemptState.BEGUN, at),),
     )
