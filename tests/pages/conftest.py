@@ -13,6 +13,8 @@ from builders import TOKEN
 from paydue.domain.invoice import Invoice
 from paydue.domain.merchant import Merchant
 from paydue.domain.settings import ProductType, Settings
+from paydue.pages.desk import Payments
+from paydue.pages.payment_page import FaceOf
 from paydue.pages.site import Site
 from paydue.storage.sqlite.schema import migrate_file
 from paydue.storage.sqlite.store import SqliteStore
@@ -64,11 +66,19 @@ async def open_books(tmp_path: Path) -> AsyncIterator[OpenBooks]:
     stores: list[SqliteStore] = []
     clients: list[httpx.AsyncClient] = []
 
-    async def open_for(*, count_miss: Callable[[str], float] = lambda _: 0.0, **merchant: Any) -> Books:
-        create_key_file(tmp_path / "key")
-        await migrate_file(tmp_path / "paydue.db")
+    async def open_for(
+        *,
+        count_miss: Callable[[str], float] = lambda _: 0.0,
+        payments: Callable[[SqliteStore], Payments] | None = None,
+        face_of: FaceOf | None = None,
+        **merchant: Any,
+    ) -> Books:
+        folder = tmp_path / f"{len(stores)}"
+        folder.mkdir()
+        create_key_file(folder / "key")
+        await migrate_file(folder / "paydue.db")
         clock = MovableClock()
-        store = await SqliteStore.open(tmp_path / "paydue.db", KeyFile.read(tmp_path / "key"), clock, serves=True)
+        store = await SqliteStore.open(folder / "paydue.db", KeyFile.read(folder / "key"), clock, serves=True)
         await store.add_merchant(Merchant(**{"merchant_id": "acme", "name": "Harbour Lane Provisions"} | merchant))
         site = Site(
             store=store,
@@ -77,6 +87,8 @@ async def open_books(tmp_path: Path) -> AsyncIterator[OpenBooks]:
             tls_host="localhost:8443",
             count_miss=count_miss,
             new_correlation_id=lambda: "the-correlation-id",
+            face_of=face_of,
+            payments=payments(store) if payments is not None else None,
         )
         transport = httpx.ASGITransport(app=site, client=("192.0.2.7", 1234))
         client = httpx.AsyncClient(transport=transport, base_url="http://test")

@@ -63,13 +63,16 @@ async def read_form(scope: Scope, receive: Receive) -> Mapping[str, str]:
     Raises FormRefused: 415 another media type, 413 too large, 408 too slow, 400 not UTF-8, with control characters, or
     too many fields.
     """
-    if header(scope, b"content-type").partition(";")[0].strip().lower() != _FORM:
+    kind = header(scope, b"content-type").partition(";")[0].strip().lower()
+    if kind not in (_FORM, ""):
         raise FormRefused(415)
     try:
         async with asyncio.timeout(_SECONDS):
             body = await _read_body(receive)
     except TimeoutError:
         raise FormRefused(408) from None
+    if body and not kind:
+        raise FormRefused(415)
     try:
         pairs = parse_qsl(
             body.decode("ascii"), keep_blank_values=True, encoding="utf-8", errors="strict", max_num_fields=_MOST_FIELDS

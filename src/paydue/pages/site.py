@@ -14,7 +14,8 @@ from paydue.pages.answers import Answer, Header, Receive, Scope, Send
 from paydue.usecases.ports import Clock, Store
 
 if TYPE_CHECKING:
-    from paydue.pages.payment_page import FaceOf, PaymentPage
+    from paydue.pages.desk import Payments
+    from paydue.pages.payment_page import FaceOf
 
 _LINKS: Final = "/ebc2/invoicing/payInvoice/"
 _HEALTH: Final = "/health/"
@@ -30,6 +31,7 @@ _HEALTH_HEADERS: Final[tuple[Header, ...]] = (
 _log = logging.getLogger("paydue.pages")
 
 Framework = Callable[[Scope, Receive, Send], Awaitable[None]]
+Links = Callable[[Scope, Receive], Awaitable[Answer]]
 
 
 class Site:
@@ -39,7 +41,8 @@ class Site:
     `tls_host` is what the documentation tells SDKs to call.
     `is_public_tls` says that people reach this server by https under a public name, so that browsers may be told to
     come by nothing else; for a name like localhost that would lock them out of everything else on this machine.
-    `face_of` says what a payer sees of a merchant's gateway; without it nobody has one.
+    `face_of` says what a payer sees of a merchant's gateway; without it nobody has one. `payments` is what it
+    takes to be paid; without it payment links are for reading.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class Site:
         new_correlation_id: Callable[[], str],
         is_public_tls: bool = False,
         face_of: "FaceOf | None" = None,
+        payments: "Payments | None" = None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -60,9 +64,10 @@ class Site:
         self._tls_host = tls_host
         self._count_miss = count_miss
         self._face_of = face_of
+        self._payments = payments
         self._new_correlation_id = new_correlation_id
         self._common: tuple[Header, ...] = (_NOSNIFF, _TRANSPORT) if is_public_tls else (_NOSNIFF,)
-        self._loaded: tuple[PaymentPage, Framework] | None = None
+        self._loaded: tuple[Links, Framework] | None = None
         self._loading = asyncio.Lock()
         self._is_leaving = False
 
@@ -74,9 +79,9 @@ class Site:
         try:
             if path.startswith(_HEALTH):
                 return await answering.give(await self._health(path))
-            payment_page, framework = self._loaded or await self._load()
+            links, framework = self._loaded or await self._load()
             if path.startswith(_LINKS):
-                return await answering.give(await payment_page.answer(scope))
+                return await answering.give(await links(scope, receive))
             await framework(scope, receive, answering.send)
         except Exception:  # noqa: BLE001 - the outermost layer
             # Never the path of a payment link: it is a secret.
@@ -93,13 +98,13 @@ class Site:
         """Be ready no more: everything is answered still, but whoever spreads the load shall turn to others."""
         self._is_leaving = True
 
-    async def _load(self) -> "tuple[PaymentPage, Framework]":
+    async def _load(self) -> "tuple[Links, Framework]":
         async with self._loading:
             if self._loaded is None:
                 self._loaded = await asyncio.to_thread(self._import_pages)
         return self._loaded
 
-    def _import_pages(self) -> "tuple[PaymentPage, Framework]":
+    def _import_pages(self) -> "tuple[Links, Framework]":
         # Imported here because together they take longer than the rest of the start.
         from paydue.pages.documents import documents  # noqa: PLC0415
         from paydue.pages.payment_page import PaymentPage, no_gateway  # noqa: PLC0415
@@ -108,9 +113,13 @@ class Site:
         static = StaticFiles()
         templates = Templates(static)
         framework: Any = documents(templates, static, self._openapi, self._tls_host)
-        return PaymentPage(
-            self._store, self._clock, templates, self._count_miss, self._face_of or no_gateway
-        ), framework
+        face_of = self._face_of or no_gateway
+        page = PaymentPage(self._store, self._clock, templates, self._count_miss, face_of)
+        if self._payments is None:
+            return lambda scope, _: page.answer(scope), framework
+        from paydue.pages.paying import Paying  # noqa: PLC0415
+
+        return Paying(page, self._payments, self._clock, face_of, self._new_correlation_id).answer, framework
 
     async def _health(self, path: str) -> Answer:
         match path.removeprefix(_HEALTH):
