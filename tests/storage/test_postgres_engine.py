@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+import types
+from collections.abc import Iterator
 from typing import Any
 
 import asyncpg
@@ -276,6 +278,31 @@ async def test_who_waits_too_long_for_a_connection_is_told(postgres: Any, monkey
 
 def held(postgres: Any, statement: str) -> Any:
     return _Held(postgres, statement)
+
+
+async def test_a_read_may_begin_before_it_has_a_task_even_when_it_has_to_connect(postgres: Any) -> None:
+    """So begin calls that are expected to be answered at once: see cli/http_protocol.py."""
+    loop, readers = asyncio.get_running_loop(), Readers(postgres.url, 1)
+    found = loop.create_future()
+
+    @types.coroutine
+    def rest(reading: Any, waits_for: Any) -> Iterator[Any]:
+        yield waits_for
+        return (yield from reading)
+
+    def begin() -> None:
+        reading = readers.read("SELECT 1").__await__()
+        try:
+            waits_for = next(reading)
+        except RuntimeError as failure:
+            found.set_exception(failure)
+        else:
+            found.set_result(loop.create_task(rest(reading, waits_for)))
+
+    loop.call_soon(begin)
+
+    assert [tuple(row) for row in await (await found)] == [(1,)]
+    await readers.close()
 
 
 class _Held:
