@@ -16,7 +16,7 @@ import uvicorn
 
 from builders import NOON, an_attempt
 from paydue.delivery.egress import Egress, EgressLimits
-from paydue.delivery.egress_answers import Answered, Why
+from paydue.delivery.egress_answers import Answered
 from paydue.delivery.egress_rules import EgressRules
 from paydue.domain.attempts import AttemptState, PaymentAttempt
 from paydue.gateways.cybersource import CybersourceGateway
@@ -32,8 +32,6 @@ from paying import MovedClock
 
 SECRET = base64.b64encode(secrets.token_bytes(32)).decode()
 PAGE = "http://127.0.0.1:1"
-# Not TLS_FAILED: a connection can fail so after the request has gone out.
-_CERTAINLY_NOT_SENT = frozenset((Why.REFUSED_BY_RULES, Why.UNRESOLVABLE, Why.CONNECTION_REFUSED))
 
 
 async def send(method: str, url: str, headers: Sequence[tuple[str, str]], body: bytes, *, seconds: float) -> Reply:
@@ -42,7 +40,7 @@ async def send(method: str, url: str, headers: Sequence[tuple[str, str]], body: 
     answer = await egress.send(method, url, headers, body)
     if isinstance(answer, Answered):
         return Reply(status=answer.status, body=answer.body)
-    return Reply(status=None, was_sent=answer.why not in _CERTAINLY_NOT_SENT)
+    return Reply(status=None, was_sent=answer.was_sent)
 
 
 @cache
@@ -113,15 +111,13 @@ async def processing(ledger: Ledger | None = None, *, port: int = 0) -> AsyncIte
     ledger = ledger or Ledger()
     notified: list[tuple[str, str]] = []
 
-    async def notify(code: str, event_id: str) -> None:
+    async def notify(_merchant_id: str, code: str, event_id: str) -> None:
         notified.append((code, event_id))
 
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.bind(("127.0.0.1", port))
     origin = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    settings = SandboxSettings(
-        origin=origin, merchant_id="acme", key_id="key-1", shared_secret=SECRET, is_production=False, slow_seconds=3
-    )
+    settings = SandboxSettings(origin=origin, shared_secret=SECRET, is_production=False, slow_seconds=3)
     app = create_sandbox(settings, ledger, clock, notify=notify, keys=_keys())
     config = uvicorn.Config(app, log_level="critical", loop="none", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)

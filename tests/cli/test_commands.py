@@ -25,7 +25,7 @@ from signing import sign_http, sign_jwt_p12
 
 READY_KEYS = {
     "api_url", "tls_url", "ca_file", "merchant_id", "key_id", "shared_secret", "p12_file", "p12_password",
-    "console_url", "console_user", "console_password", "mailbox_dir", "pid",
+    "console_url", "console_user", "console_password", "mailbox_dir", "sandbox_url", "pid",
 }  # fmt: skip
 
 
@@ -101,7 +101,7 @@ def test_a_second_start_on_the_same_data_keeps_merchant_keys_and_invoices(tmp_pa
         first = dict(server.ready)
         number = client.create(an_invoice_body(send=True))["id"]
     with running_demo(tmp_path / "demo") as server, Client(account_of(server.ready)) as client:
-        moving = {"api_url", "tls_url", "console_url", "pid"}
+        moving = {"api_url", "tls_url", "console_url", "sandbox_url", "pid"}
         assert {name: server.ready[name] for name in READY_KEYS - moving} == {
             name: first[name] for name in READY_KEYS - moving
         }

@@ -215,3 +215,49 @@ def test_ports_and_networks_are_lists_in_the_file_and_parted_by_commas_in_the_en
 
     assert from_file.egress_ports == from_environment.egress_ports == (443, 9443)
     assert from_file.egress_networks == from_environment.egress_networks == ("10.1.0.0/16",)
+
+
+CYBERSOURCE = {
+    "PAYDUE_CYBERSOURCE_URL": "https://apitest.cybersource.com",
+    "PAYDUE_CYBERSOURCE_MERCHANT_ID": "acme_shop",
+    "PAYDUE_CYBERSOURCE_KEY_ID": "08c94330-f618-42a3-b09d-e1e43be5efda",
+    "PAYDUE_CYBERSOURCE_SECRET": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+}
+
+
+def test_a_gateway_is_chosen_with_its_account_whose_secret_nothing_shows(load):
+    config = load({"PAYDUE_GATEWAY": "cybersource", **CYBERSOURCE})
+
+    assert (config.gateway, config.cybersource_url) == ("cybersource", "https://apitest.cybersource.com")
+    assert config.cybersource_secret.reveal() == CYBERSOURCE["PAYDUE_CYBERSOURCE_SECRET"]
+    assert CYBERSOURCE["PAYDUE_CYBERSOURCE_SECRET"] not in repr(config)
+    # Of a gateway that is not chosen any more, the account may stay: it settles what was begun with it.
+    assert load(CYBERSOURCE).gateway == "none"
+
+
+@pytest.mark.parametrize("missing", CYBERSOURCE)
+def test_an_account_is_named_whole_or_not_at_all(load, missing):
+    partly = {name: value for name, value in CYBERSOURCE.items() if name != missing}
+    for choice in ({}, {"PAYDUE_GATEWAY": "cybersource"}):
+        with pytest.raises(WrongSetting, match=f"^{missing.removeprefix('PAYDUE_').lower()} is not set"):
+            load(choice | partly)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("PAYDUE_CYBERSOURCE_URL", "http://apitest.cybersource.com"),
+        ("PAYDUE_CYBERSOURCE_URL", "https://apitest.cybersource.com/pts"),
+        ("PAYDUE_CYBERSOURCE_MERCHANT_ID", "a\nb"),
+        ("PAYDUE_CYBERSOURCE_SECRET", "not base64!"),
+        ("PAYDUE_CYBERSOURCE_SECRET", "c2hvcnQ="),
+        ("PAYDUE_CYBERSOURCE_COUNTRY", "usa"),
+        ("PAYDUE_GATEWAY", "paypal"),
+    ],
+)
+def test_a_wrong_word_about_a_gateway_names_itself_and_a_secret_is_never_shown(load, variable, value):
+    with pytest.raises(WrongSetting) as wrong:
+        load(CYBERSOURCE | {variable: value})
+
+    assert variable in str(wrong.value)
+    assert "SECRET" not in variable or value not in str(wrong.value)

@@ -259,9 +259,7 @@ async def test_with_a_file_payments_are_there_again_after_a_restart(tmp_path: Pa
 
 
 def test_it_refuses_to_run_in_production() -> None:
-    settings = SandboxSettings(
-        origin="https://x.example", merchant_id="acme", key_id="k", shared_secret=SECRET, is_production=True
-    )
+    settings = SandboxSettings(origin="https://x.example", shared_secret=SECRET, is_production=True)
     with pytest.raises(SandboxInProduction):
         create_sandbox(settings, Ledger(), MovedClock())
     assert SECRET not in repr(settings)

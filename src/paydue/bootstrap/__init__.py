@@ -4,18 +4,30 @@ The only place that knows who is real: it opens the store, makes clock and secre
 Whatever one peer has that another needs is handed over here, so that neither imports the other.
 """
 
-import os
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import msgspec
 
+from paydue.bootstrap.paying import (
+    GATEWAY_LIMITS,
+    SandboxAccount,
+    SandboxPlace,
+    Tools,
+    join_desk,
+    require_real_gateway,
+    sandbox_app,
+    sandbox_port,
+    sandbox_secret,
+    sending,
+)
+from paydue.bootstrap.system import SystemClock as SystemClock
+from paydue.bootstrap.system import SystemSecrets as SystemSecrets
 from paydue.config import Config, WrongSetting
-from paydue.delivery.egress import Egress
+from paydue.delivery.egress import EGRESS_LIMITS, Egress, EgressLimits
 from paydue.delivery.egress_rules import EgressRules, read_networks
 from paydue.delivery.webhook_messenger import WebhookMessenger
 from paydue.domain.retry_policy import DefaultPolicy
@@ -25,6 +37,7 @@ from paydue.storage.migrate import Migration
 from paydue.storage.sqlite.schema import migrate_file
 from paydue.storage.sqlite.store import SqliteStore
 from paydue.storage.vault import KeyFile, create_key_file
+from paydue.usecases.payment_desk import PaymentDesk
 from paydue.usecases.ports import Clock, Store
 from paydue.wire import openapi_document
 from paydue.wire.api import PREFIXES, Api, new_correlation_id
@@ -50,62 +63,13 @@ _WRONG_SIGNATURES_A_MINUTE: Final = 20
 _LINK_MISSES_A_MINUTE: Final = 30
 
 
-class SystemClock:
-    """The machine's time."""
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-    def nanoseconds(self) -> int:
-        return time.time_ns()
-
-
-class SystemSecrets:
-    """Fresh secrets from the operating system."""
-
-    def __init__(self) -> None:
-        self._milliseconds = 0
-        self._start = ""
-
-    def payment_token(self) -> str:
-        """
-        Return 64 characters of `[A-Za-z0-9]`: eight that rise with the time, and 56 that nobody can guess.
-
-        Links that are made together so lie together in the index that opens them: a create dirties no page of its
-        own there, which halves what it costs. Of the random ones each is equally likely: bytes that would favour some
-        are dropped.
-        """
-        milliseconds = time.time_ns() // 1_000_000
-        if milliseconds != self._milliseconds:
-            self._milliseconds, self._start = milliseconds, _in_base_62(milliseconds)
-        chance = b""
-        while len(chance) < _CHANCE_LENGTH:
-            chance += os.urandom(80).translate(_LETTERS, _UNEVEN)
-        return self._start + chance[:_CHANCE_LENGTH].decode()
-
-
-_START_LENGTH: Final = 8
-_CHANCE_LENGTH: Final = 56
-# In the order of their codes, so that what is written in them sorts by its value.
-_ALPHABET: Final = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_LETTERS: Final = bytes(_ALPHABET[byte % len(_ALPHABET)] for byte in range(256))
-_UNEVEN: Final = bytes(range(256 - 256 % len(_ALPHABET), 256))
-
-
-def _in_base_62(number: int) -> str:
-    digits = bytearray(_START_LENGTH)
-    for place in reversed(range(_START_LENGTH)):
-        number, digit = divmod(number, len(_ALPHABET))
-        digits[place] = _ALPHABET[digit]
-    return digits.decode()
-
-
 class Service(msgspec.Struct, frozen=True):
     """
     A whole installation, ready to answer: to be closed when the last answer is out.
 
     `app` answers everything. `api` is the part of it that a server of ours may call by itself, believing what
     `trusted_proxies` in front of it say. `post_office` delivers while it is at work; None when another process does.
+    `desk` is where payers' money is taken, `sandbox` the test processor where there is one, to be served at its place.
     """
 
     app: App
@@ -113,7 +77,9 @@ class Service(msgspec.Struct, frozen=True):
     trusted_proxies: int
     store: Store
     site: Site
+    desk: PaymentDesk
     post_office: "PostOffice | None" = None
+    sandbox: App | None = None
 
     async def close(self) -> None:
         """Finish what was accepted, and let go of the database."""
@@ -200,22 +166,32 @@ async def _has_data_keys(config: Config) -> bool:
 
 
 async def open_service(
-    config: Config, *, portal_url: str, tls_host: str, is_demo: bool = False, with_worker: bool = False
+    config: Config,
+    *,
+    portal_url: str,
+    tls_host: str,
+    is_demo: bool = False,
+    with_worker: bool = False,
+    sandbox: SandboxPlace | None = None,
 ) -> Service:
     """
     Open the store and join everything that answers requests, and with a worker everything that delivers.
 
     `portal_url` is what payment links begin with, `tls_host` what SDKs are told to call. `is_demo` tells strangers
-    which part of a signature is wrong, and calls receivers on this machine. Raises what `open_store` raises.
+    which part of a signature is wrong, and calls receivers on this machine. `sandbox` is where the caller will serve
+    the test processor, if that is the gateway. Raises what `open_store` raises, and WrongSetting.
     """
+    require_real_gateway(config, is_demo=is_demo)
     egress = open_egress(config, is_development=is_demo)
     store = await open_store(config, serves=True)
     clock = store.clock
     counts = config.rate_limit > 0
     messenger = _messenger(store, egress, clock)
+    tools = _gateway_tools(config, clock, sandbox, is_development=is_demo or config.development)
+    desk = join_desk(config, store, tools)
     post_office = None
     if with_worker:
-        post_office = _post_office(config, store, egress, messenger, clock, portal_url)
+        post_office = _post_office(config, store, egress, messenger, clock, portal_url, desk)
         store.on_messages(post_office.wake)
     callers = Callers(
         store,
@@ -265,7 +241,8 @@ async def open_service(
     app = _front(AsgiApi(api), site)
     if config.behind_proxy:
         app = _behind_proxies(app, config.trusted_proxies)
-    return Service(app, api, config.trusted_proxies if config.behind_proxy else 0, store, site, post_office)
+    hops = config.trusted_proxies if config.behind_proxy else 0
+    return Service(app, api, hops, store, site, desk, post_office, sandbox_app(config, tools, sandbox))
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -281,15 +258,30 @@ class Delivery(msgspec.Struct, frozen=True):
 
 async def open_delivery(config: Config) -> Delivery:
     """Open the store and join everything that delivers. Raises what `open_store` raises."""
+    require_real_gateway(config, is_demo=False)
     egress = open_egress(config)
     store = await open_store(config, serves=False)
     clock = store.clock
     portal_url = config.public_url or f"http://{config.host}:{config.port}"
-    post_office = _post_office(config, store, egress, _messenger(store, egress, clock), clock, portal_url)
+    sandbox = None
+    if config.gateway == "sandbox" and (port := sandbox_port(config)):
+        # That of the server beside this worker.
+        sandbox = SandboxPlace(f"http://127.0.0.1:{port}", portal_url)
+    desk = join_desk(config, store, _gateway_tools(config, clock, sandbox, is_development=config.development))
+    messenger = _messenger(store, egress, clock)
+    post_office = _post_office(config, store, egress, messenger, clock, portal_url, desk)
     return Delivery(store, post_office)
 
 
-def open_egress(config: Config, *, is_development: bool = False) -> Egress:
+def _gateway_tools(config: Config, clock: Clock, sandbox: SandboxPlace | None, *, is_development: bool) -> Tools:
+    egress = open_egress(config, is_development=is_development, limits=GATEWAY_LIMITS)
+    account = None
+    if sandbox is not None:
+        account = SandboxAccount(sandbox.url, sandbox_secret(key_file_path(config).read_bytes()))
+    return Tools(send=sending(egress), clock=clock, sandbox=account)
+
+
+def open_egress(config: Config, *, is_development: bool = False, limits: EgressLimits = EGRESS_LIMITS) -> Egress:
     """Return what calls others by the operator's rules. Raises WrongSetting for a file of certificates that is none."""
     rules = EgressRules(
         ports=frozenset(config.egress_ports),
@@ -297,7 +289,7 @@ def open_egress(config: Config, *, is_development: bool = False) -> Egress:
         is_development=is_development,
     )
     try:
-        return Egress(rules, extra_ca=config.egress_ca_file)
+        return Egress(rules, extra_ca=config.egress_ca_file, limits=limits)
     except ValueError as fault:
         raise WrongSetting(f"egress_ca_file: {fault}") from None
 
@@ -315,8 +307,10 @@ def _post_office(
     messenger: WebhookMessenger,
     clock: Clock,
     portal_url: str,
+    desk: PaymentDesk,
 ) -> "PostOffice":
     # Imported here because a server whose worker runs elsewhere delivers nothing.
+    from paydue.delivery.payment_duties import payment_duties  # noqa: PLC0415
     from paydue.delivery.post_office import Books, PostOffice, PostOptions  # noqa: PLC0415
 
     books = Books(
@@ -335,7 +329,15 @@ def _post_office(
         default_policy=DefaultPolicy(config.webhook_default_policy),
     )
     transport = _transport(config, options.mail_domain)
-    return PostOffice(books, transport=transport, egress=egress, messenger=messenger, clock=clock, options=options)
+    return PostOffice(
+        books,
+        transport=transport,
+        egress=egress,
+        messenger=messenger,
+        clock=clock,
+        options=options,
+        duties=payment_duties(desk),
+    )
 
 
 def mail_domain(config: Config, portal_url: str) -> str:

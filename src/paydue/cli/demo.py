@@ -15,12 +15,14 @@ from paydue.cli.demo_account import DemoAccount, Files, demo_account, put_into
 from paydue.cli.http_protocol import Door
 from paydue.cli.logs import start_logging
 from paydue.cli.options import fail, read_config, told_plainly
+from paydue.cli.sandbox_serving import bind_sandbox, place_of, served_at
 from paydue.cli.serving import CannotListen, Listener, bind, serve_until_stopped, write_ready_file
 from paydue.config import Config
 
 _HOST: Final = "127.0.0.1"
 DEFAULTS: Final[Mapping[str, object]] = {
     "rate_limit": 0,
+    "gateway": "sandbox",
     "accept_jwt_v1": True,
     "log_format": "text",
     "log_level": "warning",
@@ -53,6 +55,7 @@ async def _serve(config: Config, ready_file: Path | None) -> None:
     account = demo_account(config.data, now)
     files.mailbox.mkdir(mode=0o700, exist_ok=True)
     secure = Listener(bound=bind(_HOST, tls_port), certificate=files.certificate, key=files.key)
+    trial = bind_sandbox(config)
     api_url, tls_host = f"http://{_HOST}:{plain.port}", f"localhost:{secure.port}"
     service = await bootstrap.open_service(
         msgspec.structs.replace(config, mailbox_dir=config.mailbox_dir or files.mailbox),
@@ -60,11 +63,14 @@ async def _serve(config: Config, ready_file: Path | None) -> None:
         tls_host=tls_host,
         is_demo=True,
         with_worker=True,
+        sandbox=place_of(trial, api_url),
     )
     assert service.post_office is not None
     try:
         await put_into(service.store, account, now)
         facts = _facts(account, files, config, api_url, f"https://{tls_host}")
+        if trial is not None:
+            facts["sandbox_url"] = f"http://{_HOST}:{trial.port}"
 
         def ready() -> None:
             if ready_file is not None:
@@ -76,7 +82,7 @@ async def _serve(config: Config, ready_file: Path | None) -> None:
         async with service.post_office.at_work():
             await serve_until_stopped(
                 service.app,
-                (plain, secure),
+                (plain, secure, *served_at(trial, service.sandbox)),
                 ready,
                 service.post_office.stop,
                 door=Door(service.api, service.trusted_proxies),

@@ -11,9 +11,11 @@ from urllib.parse import urlsplit
 import uvloop
 
 from paydue import bootstrap
+from paydue.bootstrap.paying import require_real_gateway
 from paydue.cli.http_protocol import Door
 from paydue.cli.logs import start_logging
 from paydue.cli.options import fail, read_config, told_plainly
+from paydue.cli.sandbox_serving import bind_sandbox, place_of, served_at
 from paydue.cli.serving import CannotListen, Listener, bind, serve_until_stopped, write_ready_file
 from paydue.config import Config
 
@@ -41,8 +43,14 @@ async def _serve(config: Config, ready_file: Path | None, *, with_worker: bool) 
     listeners = _listeners(config)
     urls = [_url(config, listener) for listener in listeners]
     portal_url = config.public_url or urls[-1]
+    require_real_gateway(config, is_demo=False)
+    trial = bind_sandbox(config)
     service = await bootstrap.open_service(
-        config, portal_url=portal_url, tls_host=urlsplit(portal_url).netloc, with_worker=with_worker
+        config,
+        portal_url=portal_url,
+        tls_host=urlsplit(portal_url).netloc,
+        with_worker=with_worker,
+        sandbox=place_of(trial, urls[0]),
     )
     try:
         _warn(config)
@@ -65,7 +73,7 @@ async def _serve(config: Config, ready_file: Path | None, *, with_worker: bool) 
         async with service.post_office.at_work() if service.post_office is not None else nullcontext():
             await serve_until_stopped(
                 service.app,
-                listeners,
+                (*listeners, *served_at(trial, service.sandbox)),
                 ready,
                 leave,
                 door=Door(service.api, service.trusted_proxies),

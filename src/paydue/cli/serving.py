@@ -47,11 +47,15 @@ class CannotListen(Exception):
 
 
 class Listener(msgspec.Struct, frozen=True, kw_only=True):
-    """A bound socket, with the files of its certificate when it speaks TLS."""
+    """
+    A bound socket, with the files of its certificate when it speaks TLS. `app` answers there in place of what answers
+    on the others.
+    """
 
     bound: socket.socket
     certificate: Path | None = None
     key: Path | None = None
+    app: Callable[..., Awaitable[None]] | None = None
 
     @property
     def port(self) -> int:
@@ -86,10 +90,11 @@ async def serve_until_stopped(
     """
     Answer on all listeners until SIGTERM or SIGINT, then finish what was accepted, and return.
 
-    `door` leads calls of the API the short way; `app` answers all the rest. `on_ready` is called once, when a
-    connection to any of them will be answered, `on_stop` as soon as the end is asked for. After SIGTERM new connections
-    are taken for `drain_seconds` more, and each answer asks its client to come by another connection, so that whoever
-    spreads the load can turn to others. A second signal ends that, a second SIGINT gives up what is still running.
+    `door` leads calls of the API the short way; `app` answers all the rest, where a listener has none of its own.
+    `on_ready` is called once, when a connection to any of them will be answered, `on_stop` as soon as the end is asked
+    for. After SIGTERM new connections are taken for `drain_seconds` more, and each answer asks its client to come by
+    another connection, so that whoever spreads the load can turn to others. A second signal ends that, a second SIGINT
+    gives up what is still running.
     Raises CannotListen when a certificate cannot be used.
     """
     servers = [_Server(_uvicorn_config(app, listener, door)) for listener in listeners]
@@ -190,8 +195,8 @@ class _Leaving:
 
 def _uvicorn_config(app: Callable[..., Awaitable[None]], listener: Listener, door: Door) -> uvicorn.Config:
     config = uvicorn.Config(
-        app,
-        http=partial(HttpProtocol, door=door),  # type: ignore[arg-type]  # called like the class
+        listener.app or app,
+        http=partial(HttpProtocol, door=door if listener.app is None else None),  # type: ignore[arg-type]  # called like the class
         ws="none",
         loop="none",
         lifespan="off",

@@ -34,7 +34,7 @@ class EgressLimits(msgspec.Struct, frozen=True, kw_only=True):
     largest_answer: int = 64 * 1024
 
 
-_LIMITS: Final = EgressLimits()
+EGRESS_LIMITS: Final = EgressLimits()
 
 
 async def resolve(host: str, port: int) -> Sequence[str]:
@@ -51,7 +51,7 @@ class Egress:
         rules: EgressRules,
         *,
         extra_ca: Path | None = None,
-        limits: EgressLimits = _LIMITS,
+        limits: EgressLimits = EGRESS_LIMITS,
         resolver: Resolver = resolve,
     ) -> None:
         """Raises ValueError when `extra_ca` is no file of certificates: better now than at the first call."""
@@ -81,13 +81,20 @@ class Egress:
         return True
 
     async def send(
-        self, method: str, url: str, headers: Sequence[Header] = (), body: bytes = b""
+        self,
+        method: str,
+        url: str,
+        headers: Sequence[Header] = (),
+        body: bytes = b"",
+        *,
+        total_seconds: float | None = None,
     ) -> Answered | NotAnswered:
         """
         Send one request on a connection of its own and return what came of it; nothing the other side does raises.
 
-        Host, Content-Length, Connection and Accept-Encoding are added. Raises ValueError for a header that cannot be
-        sent, or is one of these.
+        `total_seconds` is for those whose answers may take another time than a webhook's. Host, Content-Length,
+        Connection and Accept-Encoding are added. Raises ValueError for a header that cannot be sent, or is one of
+        these.
         """
         from paydue.delivery.http_exchange import Exchange  # noqa: PLC0415 - many installations never call anybody
 
@@ -95,17 +102,20 @@ class Egress:
             target = self._rules.read(url)
         except RefusedByRules as refusal:
             return NotAnswered(why=Why.REFUSED_BY_RULES, detail=str(refusal))
+        was_sent = False
         exchange = Exchange(method, target.authority, target.path, headers, body)
         try:
-            async with asyncio.timeout(self._limits.total_seconds):
+            async with asyncio.timeout(total_seconds or self._limits.total_seconds):
                 reader, writer = await self._connect(target)
+                was_sent = True
                 try:
                     answer = await exchange.run(reader, writer, self._limits.largest_answer)
                 finally:
                     # Not closed politely: whoever is not through by now would keep the connection open.
                     writer.transport.abort()
         except (Failed, RefusedByRules, OSError, UnicodeError) as failure:
-            return NotAnswered(why=_why(failure), detail=str(failure) or _why(failure).value, status=exchange.status)
+            why = _why(failure)
+            return NotAnswered(why=why, detail=str(failure) or why.value, status=exchange.status, was_sent=was_sent)
         assert exchange.status is not None
         return Answered(status=exchange.status, body=answer, retry_after=exchange.headers.get("retry-after"))
 

@@ -65,12 +65,13 @@ class NotAnswered(msgspec.Struct, frozen=True, kw_only=True):
     No whole answer came. `detail` may name addresses inside the installation: it is for the operator's eyes only.
 
     `status` is what the answer began with, if it began: a receiver that says 200 and then too much has taken the
-    message.
+    message. `was_sent` is False when nothing of the request has gone out: no connection was had.
     """
 
     why: Why
     detail: str
     status: int | None = None
+    was_sent: bool = False
 
 
 class Failed(Exception):

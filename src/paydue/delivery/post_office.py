@@ -7,7 +7,7 @@ Apart from `bootstrap/`, which hands over what is real, so that a test can join 
 import asyncio
 import hmac
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Final
@@ -75,7 +75,9 @@ class PostOffice:
         messenger: WebhookMessenger,
         clock: Clock,
         options: PostOptions,
+        duties: Sequence[Duty] = (),
     ) -> None:
+        """`duties` are done beside those of delivering."""
         self._books = books
         self._transport = transport
         self._rounds = Rounds()
@@ -126,6 +128,7 @@ class PostOffice:
                 Duty("remind payers", _REMINDERS_SECONDS, self._remind),
                 Duty("check receivers", _HEALTH_SECONDS, self.health_checks.run),
                 Duty("forget what is old", _FORGET_SECONDS, self._forget),
+                *duties,
             ),
             clock,
         )

@@ -5,9 +5,10 @@ Nothing is believed but what a gateway says when asked, and each answer is settl
 the store before it is done, so that of several nodes one asks.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from msgspec.structs import replace
 
@@ -19,6 +20,7 @@ from paydue.domain.attempts import (
     AttemptState,
     PaymentAttempt,
 )
+from paydue.domain.errors import StoreUnavailable
 from paydue.domain.invoice import Invoice
 from paydue.usecases.attempt_ports import AttemptChange, AttemptsToLookAt, NotificationSeen
 from paydue.usecases.change_attempt import AttemptDecision, Books, change_attempt
@@ -32,6 +34,8 @@ ACTOR: Final = "reconciler"
 
 _PAGE: Final = 100
 _TRIES: Final = 16
+# A gateway that answers slowly must not keep the others waiting.
+_AT_ONCE: Final = 8
 # Asked, but not told: the payment may still be there.
 _NOT_TOLD: Final = frozenset((Kind.UNAVAILABLE, Kind.MISCONFIGURED, Kind.INVALID, Kind.UNKNOWN))
 # No money there now; a challenge may still bring it, but not after a day.
@@ -52,17 +56,45 @@ async def reconcile_payments(
     Look at each attempt that is due (at start-up: at every one that is not done), and return how many.
 
     `gateway_of` takes merchant id and gateway name. An attempt of a gateway that is not configured any more waits.
+    One that cannot be looked at keeps no other from its turn: what failed is raised at the end, as a group.
     """
     actor = Actor(ACTOR, correlation_id)
-    count = 0
+    places = asyncio.Semaphore(_AT_ONCE)
+    failures: list[Exception] = []
+
+    async def look(merchant_id: str, attempt_id: str) -> None:
+        async with places:
+            try:
+                await look_at_attempt(books_of(merchant_id), gateway_of, attempt_id, clock=clock, actor=actor)
+            except StoreUnavailable:
+                raise
+            except Exception as failure:  # noqa: BLE001 - raised below
+                failure.add_note(f"attempt {attempt_id} of {merchant_id}")
+                failures.append(failure)
+
+    seen: set[tuple[str, str]] = set()
     last: tuple[str, str] | None = None
     at = clock.now()
     while page := (await looking.unfinished(last, _PAGE) if everything else await looking.due(at, _PAGE)):
-        for merchant_id, attempt_id in page:
-            await look_at_attempt(books_of(merchant_id), gateway_of, attempt_id, clock=clock, actor=actor)
-            count += 1
+        fresh = [each for each in page if each not in seen]
+        if not fresh:
+            break
+        seen.update(fresh)
+        await _all_of([look(*each) for each in fresh])
         last = page[-1]
-    return count
+    if failures:
+        raise ExceptionGroup("attempts could not be looked at", failures)
+    return len(seen)
+
+
+async def _all_of(looks: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Wait for all; the first failure ends the others, and is raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for each in looks:
+                group.create_task(each)
+    except* StoreUnavailable as unavailable:
+        raise unavailable.exceptions[0] from None
 
 
 async def take_hint(books: Books, gateway: str, hint: Notification, *, at: datetime, actor: Actor) -> bool:

@@ -36,12 +36,13 @@ from paydue.usecases.ports import Clock
 _CODE: Final = re.compile(r"clientReferenceInformation\.code:([A-Za-z0-9_.-]{1,64})")
 _SIGNATURE: Final = re.compile(r'signature="([A-Za-z0-9+/=]{1,200})"')
 _WINDOW_SECONDS: Final = 300
+_MERCHANT: Final = "v-c-merchant-id"
 
-Notify = Callable[[str, str], Awaitable[None]]
+Notify = Callable[[str, str, str], Awaitable[None]]
 
 
 class SandboxApi:
-    """Answers as the processor would, and tells `notify` of each payment's code, with the name of the event."""
+    """Answers as the processor would, and tells `notify` of each payment: whose it is, its code, which event."""
 
     def __init__(
         self, ledger: Ledger, keys: Keys, settings: SandboxSettings, clock: Clock, notify: Notify | None
@@ -92,12 +93,12 @@ class SandboxApi:
         has_body = request.method != "GET"
         target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         date = headers.get("date") or headers.get("v-c-date") or ""
-        account = self._settings
+        merchant_id = headers.get(_MERCHANT, "")
         lines = string_to_sign(
-            request.method, target, headers.get("host", ""), account.merchant_id, date, digest if has_body else None
+            request.method, target, headers.get("host", ""), merchant_id, date, digest if has_body else None
         )
         given = _SIGNATURE.search(headers.get("signature", ""))
-        expected = signature_of(lines, account.shared_secret)
+        expected = signature_of(lines, self._settings.shared_secret)
         is_right = given is not None and hmac.compare_digest(given[1].encode(), expected.encode())
         return is_right and self._is_recent(date)
 
@@ -114,6 +115,7 @@ class SandboxApi:
         if amount is None or not isinstance(origins, list) or len(origins) != 1 or not is_origin(origins[0]):
             return invalid("MISSING_FIELD")
         session = self._ledger.open_session(
+            merchant_id=request.headers.get(_MERCHANT, ""),
             origin=origins[0],
             code=text(part(document, "data", "clientReferenceInformation"), "code"),
             amount=amount,
@@ -257,7 +259,7 @@ class SandboxApi:
 
         async def tell_all() -> None:
             for event in events:
-                await notify(payment.code, event)
+                await notify(payment.merchant_id, payment.code, event)
 
         task = asyncio.create_task(tell_all())
         self._telling.add(task)

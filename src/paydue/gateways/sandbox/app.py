@@ -45,8 +45,8 @@ def create_sandbox(
     """
     Return the ASGI application of the test processor, to be served on an origin of its own.
 
-    `notify` is called with a payment's reference and an event's id. Without `keys` a signing key is made, once it is
-    needed. Raises SandboxInProduction.
+    `notify` is called with a merchant's id, a payment's reference and an event's id. Without `keys` a signing key is
+    made, once it is needed. Raises SandboxInProduction.
     """
     if settings.is_production:
         raise SandboxInProduction("The test processor does not run in production: configure a real gateway.")

@@ -20,17 +20,18 @@ _TOKEN_LASTS: Final = timedelta(minutes=15)
 
 
 class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`origin` is where the test processor is reached by browsers and by us; the rest is its one merchant's account."""
+    """
+    `origin` is where the test processor is reached by browsers and by us. All merchants of an installation sign with
+    the one secret.
+    """
 
     origin: str
-    merchant_id: str
-    key_id: str
     shared_secret: str
     is_production: bool
     slow_seconds: float = 40.0
 
     def __repr__(self) -> str:
-        return f"SandboxSettings({self.origin!r}, {self.merchant_id!r})"
+        return f"SandboxSettings({self.origin!r})"
 
 
 class Keys:

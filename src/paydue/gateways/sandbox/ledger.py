@@ -25,6 +25,7 @@ _CHALLENGED: Final = "PENDING_AUTHENTICATION"
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     session_id: str
+    merchant_id: str
     origin: str
     code: str
     amount: Decimal
@@ -53,6 +54,7 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     authorized: Decimal | None = None
     card: TypedCard | None = None
     origin: str = ""
+    merchant_id: str = ""
     refunded_id: str | None = None
 
     @property
@@ -73,10 +75,18 @@ class Ledger:
             for _, document in self._db.execute("SELECT id, document FROM transactions ORDER BY rowid"):
                 self._remember(msgspec.json.decode(document, type=Transaction))
 
-    def open_session(self, *, origin: str, code: str, amount: Decimal, currency: str, at: datetime) -> Session:
+    def open_session(
+        self, *, merchant_id: str, origin: str, code: str, amount: Decimal, currency: str, at: datetime
+    ) -> Session:
         """Return a new session; the oldest ones go when there are too many."""
         session = Session(
-            session_id=_name(), origin=origin, code=code, amount=amount, currency=currency, ends_at=at + _SESSION_LASTS
+            session_id=_name(),
+            merchant_id=merchant_id,
+            origin=origin,
+            code=code,
+            amount=amount,
+            currency=currency,
+            ends_at=at + _SESSION_LASTS,
         )
         while len(self.sessions) >= _MOST_SESSIONS:
             self.sessions.pop(next(iter(self.sessions)))
@@ -105,6 +115,7 @@ class Ledger:
             submitted_at=at,
             card=token.card,
             origin=token.session.origin,
+            merchant_id=token.session.merchant_id,
         )
         return self._keep(_before_challenge(payment, token.card))
 

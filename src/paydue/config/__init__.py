@@ -5,15 +5,15 @@ A setting is looked for in this order: command option, environment (`PAYDUE_` an
 `paydue.toml`, the default. What each means to an operator stands in `docs/reference/configuration.md`.
 """
 
-import ipaddress
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
-from urllib.parse import urlsplit
 
 import msgspec
 
+from paydue.config import readers
+from paydue.config.readers import Setting
 from paydue.usecases.access_keys import Secret
 
 FILE_NAME: Final = "paydue.toml"
@@ -49,6 +49,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     smtp_user: str | None = None
     smtp_password: Secret | None = None
     mails_a_day: int = 1000
+    gateway: Literal["none", "sandbox", "cybersource"] = "none"
+    development: bool = False
+    sandbox_port: int | None = None
+    cybersource_url: str | None = None
+    cybersource_merchant_id: str | None = None
+    cybersource_key_id: str | None = None
+    cybersource_secret: Secret | None = None
+    cybersource_country: str = "US"
     webhook_default_policy: Literal["compat", "resilient"] = "compat"
     webhook_review: Literal["automatic", "person"] = "automatic"
     egress_ports: tuple[int, ...] = (443, 8443)
@@ -113,13 +121,6 @@ class Found(NamedTuple):
     source: str
 
 
-class Setting(NamedTuple):
-    """How a setting is read from text or from TOML, and what to say when it cannot be. `read` raises ValueError."""
-
-    read: Callable[[Any], object]
-    expected: str
-
-
 def _option(name: str) -> str:
     return "--" + name.replace("_", "-")
 
@@ -154,14 +155,15 @@ def _read_file(path: Path) -> dict[str, Found]:
     # A path in a file is meant from where the file is, wherever the command is started.
     return {
         name: Found(
-            path.parent / value if SETTINGS[name].read is _path and isinstance(value, str) else value, str(path)
+            path.parent / value if SETTINGS[name].read is readers.folder_or_file and isinstance(value, str) else value,
+            str(path),
         )
         for name, value in table.items()
     }
 
 
 def _is_relative_path(name: str, value: object) -> bool:
-    return SETTINGS[name].read is _path and isinstance(value, str) and bool(value)
+    return SETTINGS[name].read is readers.folder_or_file and isinstance(value, str) and bool(value)
 
 
 def _check_together(config: Config) -> None:
@@ -176,143 +178,74 @@ def _check_together(config: Config) -> None:
         raise WrongSetting("smtp_password is not set: smtp_user and smtp_password go together")
     if config.smtp_user is not None and config.smtp_security == "none":
         raise WrongSetting("smtp_security is none, and smtp_user is set: a password is sent over TLS only")
+    _check_gateway(config)
 
 
-# What readers take is whatever TOML, the environment or an option gives: they refuse what they cannot read.
+def _check_gateway(config: Config) -> None:
+    """A gateway has all of its settings or none; with all of them its earlier payments are settled in any case."""
+    for gateway, names in _OF_GATEWAY.items():
+        given = [name for name in names if getattr(config, name) is not None]
+        missing = [name for name in names if name not in given]
+        if missing and (given or config.gateway == gateway):
+            why = f"gateway is {gateway}" if config.gateway == gateway else f"{given[0]} is"
+            raise WrongSetting(f"{missing[0]} is not set, and {why}: {', '.join(names)} go together")
 
 
-def _path(value: Any) -> Path:
-    if not isinstance(value, str | Path) or not str(value):
-        raise ValueError
-    return Path(value).expanduser().absolute()
-
-
-def _integer(least: int, most: int) -> Callable[[Any], int]:
-    def read(value: Any) -> int:
-        if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,12}", str(value), re.ASCII):
-            raise ValueError
-        if not least <= (number := int(value)) <= most:
-            raise ValueError
-        return number
-
-    return read
-
-
-def _flag(value: Any) -> bool:
-    return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[str(value).lower()]
-
-
-def _choice(*choices: str) -> Setting:
-    def read(value: Any) -> str:
-        if value not in choices:
-            raise ValueError
-        return str(value)
-
-    return Setting(read, " or ".join(choices) if len(choices) == 2 else "one of " + ", ".join(choices))
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value or not value.isprintable():
-        raise ValueError
-    return value
-
-
-def _listening_address(value: Any) -> str:
-    if value == "localhost":
-        return "127.0.0.1"
-    return str(ipaddress.ip_address(_text(value)))
-
-
-def _origin(value: Any) -> str:
-    parts = urlsplit(_text(value).rstrip("/"))
-    # `port` raises ValueError for what is no port.
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None or parts.port == 0:
-        raise ValueError
-    if parts.path or parts.query or parts.fragment or not re.fullmatch(r"[A-Za-z0-9.:\[\]-]+", parts.netloc):
-        raise ValueError
-    return f"{parts.scheme}://{parts.netloc.lower()}"
-
-
-def _host_names(value: Any) -> tuple[str, ...]:
-    names = value.split(",") if isinstance(value, str) else value
-    stripped = tuple(name.strip().lower() for name in names)
-    if not all(re.fullmatch(r"[a-z0-9._-]+(:[0-9]{1,5})?|\[[0-9a-f:]+\](:[0-9]{1,5})?", name) for name in stripped):
-        raise ValueError
-    return stripped
-
-
-def _host_name(value: Any) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?|[0-9a-fA-F:]+", text := _text(value)):
-        raise ValueError
-    return text
-
-
-def _secret(value: Any) -> Secret:
-    return Secret(_text(value))
-
-
-def _ports(value: Any) -> tuple[int, ...]:
-    read = _integer(1, 65535)
-    ports = tuple(read(each.strip() if isinstance(each, str) else each) for each in _listed(value))
-    if not ports:
-        raise ValueError
-    return ports
-
-
-def _networks(value: Any) -> tuple[str, ...]:
-    return tuple(str(ipaddress.ip_network(_text(each).strip())) for each in _listed(value))
-
-
-def _listed(value: Any) -> list[Any]:
-    return value.split(",") if isinstance(value, str) else list(value)
-
-
-def _database_url(value: Any) -> str:
-    if not re.fullmatch(r"(sqlite:///|postgresql://|postgres://).+", url := _text(value)):
-        raise ValueError
-    return url
-
-
-_PORT: Final = Setting(_integer(0, 65535), "a port number from 0 to 65535 (0 takes any free one)")
-_FLAG: Final = Setting(_flag, "true or false")
-
-SETTINGS: Final[Mapping[str, Setting]] = {
-    "data": Setting(_path, "a folder"),
-    "database": Setting(_database_url, "a URL such as sqlite:///path/to/file.db or postgresql://role@host:5432/name"),
-    "key_file": Setting(_path, "a file"),
-    "host": Setting(_listening_address, "an IP address of this machine, such as 127.0.0.1 or 0.0.0.0"),
-    "port": _PORT,
-    "tls_port": _PORT,
-    "tls_certificate": Setting(_path, "a PEM file"),
-    "tls_key": Setting(_path, "a PEM file"),
-    "public_url": Setting(_origin, "a scheme and a host, such as https://pay.example.com, without a path"),
-    "allowed_hosts": Setting(_host_names, "host names, such as api.example.com or api.example.com:8443"),
-    "behind_proxy": _FLAG,
-    "trusted_proxies": Setting(_integer(1, 10), "a number from 1 to 10"),
-    "drain_seconds": Setting(_integer(0, 300), "seconds from 0 to 300"),
-    "rate_limit": Setting(_integer(0, 1_000_000), "requests a second from 0 (no limit) to 1000000"),
-    "burst": Setting(_integer(1, 10_000_000), "a number of requests from 1 to 10000000"),
-    "amount_rules": _choice("strict", "observed"),
-    "accept_jwt_v1": _FLAG,
-    "replay": _choice("accept", "reject"),
-    "mailbox_dir": Setting(_path, "a folder"),
-    "mail_domain": Setting(_host_name, "a host name, such as example.com"),
-    "smtp_host": Setting(_host_name, "a host name, such as smtp.example.com"),
-    "smtp_port": Setting(_integer(1, 65535), "a port number from 1 to 65535"),
-    "smtp_security": _choice("starttls", "tls", "none"),
-    "smtp_user": Setting(_text, "a name"),
-    "smtp_password": Setting(_secret, "a password without control characters"),
-    "mails_a_day": Setting(_integer(0, 10_000_000), "a number of mails from 0 (no limit) to 10000000"),
-    "webhook_default_policy": _choice("compat", "resilient"),
-    "webhook_review": _choice("automatic", "person"),
-    "egress_ports": Setting(_ports, "port numbers, such as 443 and 8443"),
-    "egress_networks": Setting(_networks, "networks, such as 10.1.0.0/16"),
-    "egress_ca_file": Setting(_path, "a PEM file"),
-    "log_level": _choice("debug", "info", "warning", "error"),
-    "log_format": _choice("json", "text"),
-    "max_queue": Setting(_integer(1, 1_000_000), "a number of waiting changes from 1 to 1000000"),
+# What a gateway cannot do without. What it can do without is not named here.
+_OF_GATEWAY: Final[Mapping[str, tuple[str, ...]]] = {
+    "cybersource": ("cybersource_url", "cybersource_merchant_id", "cybersource_key_id", "cybersource_secret"),
 }
 
-_SECRETS: Final = frozenset(("smtp_password",))
+_PORT: Final = Setting(readers.integer(0, 65535), "a port number from 0 to 65535 (0 takes any free one)")
+_FLAG: Final = Setting(readers.flag, "true or false")
+
+SETTINGS: Final[Mapping[str, Setting]] = {
+    "data": Setting(readers.folder_or_file, "a folder"),
+    "database": Setting(
+        readers.database_url, "a URL such as sqlite:///path/to/file.db or postgresql://role@host:5432/name"
+    ),
+    "key_file": Setting(readers.folder_or_file, "a file"),
+    "host": Setting(readers.listening_address, "an IP address of this machine, such as 127.0.0.1 or 0.0.0.0"),
+    "port": _PORT,
+    "tls_port": _PORT,
+    "tls_certificate": Setting(readers.folder_or_file, "a PEM file"),
+    "tls_key": Setting(readers.folder_or_file, "a PEM file"),
+    "public_url": Setting(readers.origin, "a scheme and a host, such as https://pay.example.com, without a path"),
+    "allowed_hosts": Setting(readers.host_names, "host names, such as api.example.com or api.example.com:8443"),
+    "behind_proxy": _FLAG,
+    "trusted_proxies": Setting(readers.integer(1, 10), "a number from 1 to 10"),
+    "drain_seconds": Setting(readers.integer(0, 300), "seconds from 0 to 300"),
+    "rate_limit": Setting(readers.integer(0, 1_000_000), "requests a second from 0 (no limit) to 1000000"),
+    "burst": Setting(readers.integer(1, 10_000_000), "a number of requests from 1 to 10000000"),
+    "amount_rules": readers.choice("strict", "observed"),
+    "accept_jwt_v1": _FLAG,
+    "replay": readers.choice("accept", "reject"),
+    "mailbox_dir": Setting(readers.folder_or_file, "a folder"),
+    "mail_domain": Setting(readers.host_name, "a host name, such as example.com"),
+    "smtp_host": Setting(readers.host_name, "a host name, such as smtp.example.com"),
+    "smtp_port": Setting(readers.integer(1, 65535), "a port number from 1 to 65535"),
+    "smtp_security": readers.choice("starttls", "tls", "none"),
+    "smtp_user": Setting(readers.text, "a name"),
+    "smtp_password": Setting(readers.secret, "a password without control characters"),
+    "mails_a_day": Setting(readers.integer(0, 10_000_000), "a number of mails from 0 (no limit) to 10000000"),
+    "gateway": readers.choice("none", "sandbox", "cybersource"),
+    "development": _FLAG,
+    "sandbox_port": _PORT,
+    "cybersource_url": Setting(readers.gateway_url, "a scheme and a host, such as https://api.cybersource.com"),
+    "cybersource_merchant_id": Setting(readers.account_name, "the account's name, of letters, digits, _ . and -"),
+    "cybersource_key_id": Setting(readers.account_name, "the id of a shared secret key"),
+    "cybersource_secret": Setting(readers.shared_secret, "a shared secret in base64, as the processor shows it"),
+    "cybersource_country": Setting(readers.country, "a country of two capital letters, such as US"),
+    "webhook_default_policy": readers.choice("compat", "resilient"),
+    "webhook_review": readers.choice("automatic", "person"),
+    "egress_ports": Setting(readers.ports, "port numbers, such as 443 and 8443"),
+    "egress_networks": Setting(readers.networks, "networks, such as 10.1.0.0/16"),
+    "egress_ca_file": Setting(readers.folder_or_file, "a PEM file"),
+    "log_level": readers.choice("debug", "info", "warning", "error"),
+    "log_format": readers.choice("json", "text"),
+    "max_queue": Setting(readers.integer(1, 1_000_000), "a number of waiting changes from 1 to 1000000"),
+}
+
+_SECRETS: Final = frozenset(("smtp_password", "cybersource_secret"))
 _FILE_VARIABLE: Final = PREFIX + "CONFIG"
 _KNOWN_VARIABLES: Final = frozenset({_FILE_VARIABLE, *map(variable_of, SETTINGS)})
