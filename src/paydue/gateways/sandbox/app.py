@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from paydue.gateways.sandbox import forms
 from paydue.gateways.sandbox.api import Notify, SandboxApi
+from paydue.gateways.sandbox.card_form import card_form
 from paydue.gateways.sandbox.forms import Keys, SandboxSettings
 from paydue.gateways.sandbox.ledger import Ledger
 from paydue.gateways.sandbox.messages import answer_json, read_body
@@ -82,7 +83,7 @@ class _Pages:
         if session is None or session.ends_at <= self._clock.now():
             return Response("This form has ended.", 404, media_type="text/plain")
         nonce = secrets.token_urlsafe(16)
-        return _html(forms.card_form(session, nonce), nonce, embedded_by=session.origin)
+        return _html(card_form(session, nonce), nonce, embedded_by=session.origin)
 
     async def _token(self, request: Request) -> Response:
         session = self._ledger.sessions.get(request.path_params["session"])

@@ -1,7 +1,5 @@
 """
-What people see of the test processor: the card form that a payment page embeds, the challenge, the review console.
-
-A card number is typed here and nowhere else. What leaves this origin is a token.
+What the test processor signs with, and what people see of it beside the card form: the challenge, the review console.
 """
 
 import html
@@ -12,8 +10,7 @@ from typing import Any, Final
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 
-from paydue.gateways.sandbox.ledger import Session, Token, Transaction
-from paydue.gateways.sandbox.scenarios import CARDS
+from paydue.gateways.sandbox.ledger import Token, Transaction
 from paydue.gateways.signed_json import InvalidToken, Unverified, jwk_of, write
 
 _TOKEN_LASTS: Final = timedelta(minutes=15)
@@ -85,51 +82,17 @@ def _times(at: datetime) -> dict[str, int]:
 
 
 _STYLE: Final = """
-body{font:16px/1.5 system-ui,sans-serif;margin:0;padding:1rem;color:#14202b;background:#fff}
-form{display:grid;gap:.75rem;max-width:26rem}label{display:grid;gap:.25rem;font-weight:600}
-input,button{font:inherit;padding:.6rem;border:1px solid #5b6b7a;border-radius:.4rem;min-height:2.75rem}
-button{background:#0b5cad;color:#fff;border-color:#0b5cad;cursor:pointer}
-.test{background:#fff3cd;border:1px solid #8a6d00;padding:.5rem .75rem;border-radius:.4rem}
-.row{display:grid;grid-template-columns:1fr 1fr 1fr;gap:.5rem}[role=alert]{color:#a40000}
-table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.4rem;border-bottom:1px solid #ccd3da}
-td form{display:inline-flex;gap:.5rem}
-"""
-
-_FORM: Final = """
-<form id="card" autocomplete="off">
-<p class="test"><strong>Test mode.</strong> No money moves. Test numbers only.</p>
-<p>{amount} {currency}, {code}</p>
-<label>Card number<input name="number" inputmode="numeric" required maxlength="23" list="numbers"></label>
-<datalist id="numbers">{numbers}</datalist>
-<div class="row"><label>Month<input name="month" inputmode="numeric" required maxlength="2"></label>
-<label>Year<input name="year" inputmode="numeric" required maxlength="4"></label>
-<label>Code<input name="code" inputmode="numeric" required maxlength="4"></label></div>
-<p role="alert" id="fault"></p>
-<button>Use this card</button>
-</form>"""
-
-# The set of numbers stands in the page, so that a real one is refused before it leaves the browser.
-_FORM_SCRIPT: Final = """
-const known = new Set(Array.from(document.querySelectorAll("#numbers option"), (each) => each.value));
-const form = document.getElementById("card"), fault = document.getElementById("fault");
-form.addEventListener("submit", async (event) => {
-  event.preventDefault();
-  fault.textContent = "";
-  const typed = Object.fromEntries(new FormData(form));
-  if (!known.has(typed.number.replace(/[ -]/g, ""))) {
-    form.elements.number.value = "";
-    fault.textContent = "Test numbers only. This is none of them.";
-    form.elements.number.focus();
-    return;
-  }
-  const answer = await fetch(location.pathname + "/token", {
-    method: "POST", headers: {"content-type": "application/json"}, body: JSON.stringify(typed),
-  });
-  const found = await answer.json();
-  if (!answer.ok) { fault.textContent = found.message; return; }
-  form.reset();
-  parent.postMessage({type: "paydue.token", token: found.token}, document.body.dataset.origin);
-});
+body{font:16px/1.5 Geist,system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;margin:0;padding:1rem;color:#10191b;
+background:#fff;font-variant-numeric:tabular-nums lining-nums}
+h1{font-size:1.375rem;font-weight:600;letter-spacing:-.02em}
+form{display:grid;gap:.75rem;max-width:26rem;margin-block:1rem}
+button{font:inherit;font-weight:600;padding:.5rem 1rem;border:1.5px solid #0b5966;border-radius:7px;min-height:2.75rem;
+background:#0b5966;color:#fff;cursor:pointer}
+button+button{background:none;color:#10191b;border-color:#7c8a8d;font-weight:500}
+button:focus-visible{outline:2px solid;outline-offset:2px}
+.test{background:#faf0dc;padding:.5rem .75rem;border-radius:7px;font-size:.875rem}
+table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.4rem;border-bottom:1px solid #dde3e3}
+td form{display:inline-flex;gap:.5rem;margin:0}
 """
 
 _CHALLENGE: Final = """
@@ -145,18 +108,6 @@ _CHALLENGE_OVER: Final = """<p role="status">The check is over. You are taken ba
 _CHALLENGE_SCRIPT: Final = """
 parent.postMessage({type: "paydue.challenge"}, document.body.dataset.origin);
 """
-
-
-def card_form(session: Session, nonce: str) -> str:
-    """Return the page that a payment page embeds."""
-    numbers = "".join(f'<option value="{number}">{card.scenario}</option>' for number, card in CARDS.items())
-    body = _FORM.format(
-        amount=f"{session.amount:f}",
-        currency=html.escape(session.currency),
-        code=html.escape(session.code),
-        numbers=numbers,
-    )
-    return _page("Test card", body, nonce, origin=session.origin, script=_FORM_SCRIPT)
 
 
 def challenge(payment: Transaction, nonce: str) -> str:
