@@ -89,12 +89,13 @@ async def reconcile_payments(
 
 async def _all_of(looks: Sequence[Coroutine[Any, Any, None]]) -> None:
     """Wait for all; the first failure ends the others, and is raised."""
+    running = [asyncio.ensure_future(each) for each in looks]
     try:
-        async with asyncio.TaskGroup() as group:
-            for each in looks:
-                group.create_task(each)
-    except* StoreUnavailable as unavailable:
-        raise unavailable.exceptions[0] from None
+        await asyncio.gather(*running)
+    finally:
+        for each in running:
+            each.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
 
 async def take_hint(books: Books, gateway: str, hint: Notification, *, at: datetime, actor: Actor) -> bool:
