@@ -57,6 +57,10 @@ class Recorder:
             raise answer
         return answer
 
+    def to(self, recipient: str) -> int:
+        """Return how many mails it was handed for that address."""
+        return sum(posting.recipient == recipient for posting in self.posted)
+
     async def close(self) -> None:
         """Nothing is open."""
 
@@ -109,6 +113,8 @@ class Installation:
             reminders=self.store.reminders,
             subscriptions_of=self.store.subscriptions_of,
             deliveries_of=self.store.deliveries_of,
+            suppressions_of=self.store.suppressions_of,
+            mail_counts=self.store.mail_counts,
         )
         self.office = PostOffice(
             books,

@@ -10,10 +10,12 @@ from msgspec.structs import replace
 
 from paydue.delivery.letter import Letter, letter_of
 from paydue.delivery.mail import Document, Envelope, compose
-from paydue.delivery.mail_facts import MailFacts, MailKind
+from paydue.delivery.mail_facts import NOTICES, MailFacts, MailKind
 from paydue.delivery.mail_logo import MailLogo
 from paydue.delivery.preview import preview_facts
 
+# The mails that are about an invoice.
+BILLING = [kind for kind in MailKind if kind not in NOTICES]
 ENVELOPE = Envelope(message_id="01KAB-2", domain="pay.example", sent_at=datetime(2026, 11, 21, 9, 30, tzinfo=UTC))
 
 

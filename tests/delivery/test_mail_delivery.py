@@ -11,9 +11,11 @@ import pytest
 from builders import some_terms
 from mail_server import Mode, mail_server
 from paydue.delivery.bounces import bounced_message
+from paydue.delivery.mail_limits import MailsADay
 from paydue.delivery.mail_transport import Fate, Handed
 from paydue.delivery.smtp import Smtp, SmtpServer
 from paydue.delivery.tries import MAIL_RETRIES
+from paydue.domain.mail_address import SuppressionReason
 from paydue.usecases.delivery_ports import JobState
 from paydue.usecases.ports import Channel
 from posting import ACME, PAYER, PORTAL, Installation, Recorder
@@ -21,6 +23,10 @@ from storing import ACTOR, assert_all_holds
 
 LATER = Handed(fate=Fate.LATER, outcome="mail refused, 451", status=451)
 NEVER = Handed(fate=Fate.NEVER, outcome="recipient refused, 550", status=550, answer="no such user")
+DEAD = Handed(
+    fate=Fate.NEVER, outcome="recipient refused, 550", status=550, answer="5.1.1 no such user", is_dead_address=True
+)
+FULL = Handed(fate=Fate.NEVER, outcome="recipient refused, 552", status=552, answer="5.2.2 mailbox full")
 
 
 def parsed(content: bytes) -> EmailMessage:
@@ -185,17 +191,80 @@ async def test_a_parked_mail_can_be_sent_again_under_the_same_id(acme: Installat
 
 
 async def test_more_mails_than_a_day_may_have_wait_for_the_next(acme: Installation, recorder: Recorder) -> None:
-    await acme.reopen(mails_a_day=3)
+    await acme.reopen(mails_a_day=MailsADay(in_all=3))
     for _ in range(5):
         await acme.send()
     await acme.work()
-    assert len(recorder.posted) == 3
+    assert recorder.to(PAYER) == 3
     assert (await states(acme)).count(JobState.PENDING) == 2
+
+    # Neither a restart nor another worker begins anew.
+    await acme.reopen()
+    await acme.send()
+    await acme.work()
+    assert recorder.to(PAYER) == 3
+    # The merchant hears of it once.
+    assert [job.topic for job in await acme.jobs(recipient="owner@acme.example")] == ["mail-limit"]
 
     await acme.until_next()
     assert acme.clock.at.hour == acme.clock.at.minute == 0
     await acme.work()
-    assert len(recorder.posted) == 5
+    assert recorder.to(PAYER) == 6
+    await assert_all_holds(acme.store)
+
+
+async def test_one_address_gets_no_more_mails_a_day_than_it_may_have(acme: Installation, recorder: Recorder) -> None:
+    await acme.reopen(mails_a_day=MailsADay(to_one=2))
+    for payer in (PAYER, PAYER.upper(), PAYER, "other@customer.example"):
+        await acme.send(email=payer)
+    await acme.work()
+    assert len(recorder.posted) == 3
+    assert [job.topic for job in await acme.jobs(recipient="owner@acme.example")] == []
+
+
+async def test_a_mail_that_is_not_taken_does_not_count(acme: Installation, recorder: Recorder) -> None:
+    await acme.reopen(mails_a_day=MailsADay(in_all=1))
+    recorder.answers = [LATER, LATER]
+    await acme.send()
+    for _ in range(3):
+        await acme.work()
+        if await acme.jobs(state=JobState.PENDING):
+            await acme.until_next()
+    assert [job.state for job in await acme.jobs()] == [JobState.DONE]
+
+
+async def test_an_address_that_is_refused_for_good_is_not_written_to_again(
+    acme: Installation, recorder: Recorder
+) -> None:
+    recorder.answers = [DEAD]
+    await acme.send("7")
+    await acme.work()
+    suppressions = acme.store.suppressions_of(ACME)
+    (kept,) = await suppressions.suppressions("", 10)
+    assert (kept.address, kept.reason, kept.said) == (PAYER, SuppressionReason.REFUSED, "550 5.1.1 no such user")
+
+    await acme.change("7", lambda each: each.send(acme.clock.now(), "b" * 64))
+    await acme.work()
+    assert recorder.to(PAYER) == 1
+    stopped = max(await acme.jobs(recipient=PAYER), key=lambda job: job.position)
+    assert stopped.last_outcome is not None
+    assert stopped.last_outcome.startswith("not sent: the address is suppressed since 2026-")
+
+    # Lifted, a person may send it again.
+    assert await suppressions.lift(PAYER, acme.clock.now(), ACTOR)
+    await acme.store.deliveries_of(ACME).resend(stopped.message_id, acme.clock.now(), ACTOR)
+    await acme.work()
+    assert recorder.to(PAYER) == 2
+
+
+@pytest.mark.parametrize("answer", [NEVER, FULL], ids=["the mail", "the mailbox"])
+async def test_what_says_nothing_about_the_address_suppresses_nothing(
+    acme: Installation, recorder: Recorder, answer: Handed
+) -> None:
+    recorder.answers = [answer]
+    await acme.send("7")
+    await acme.work()
+    assert await acme.store.suppressions_of(ACME).suppressions("", 10) == []
 
 
 async def test_without_a_mail_server_mails_wait_and_count_no_try(acme: Installation, recorder: Recorder) -> None:
@@ -252,6 +321,7 @@ async def test_no_fault_of_a_mail_server_loses_a_mail_or_doubles_it_needlessly(
         if job.state is JobState.PARKED:
             # Refused for good: nothing was taken, and a person has the last word.
             assert mode in (Mode.NEVER, Mode.NEVER_FOR_RECIPIENT, Mode.MOVED)
+            await acme.store.suppressions_of(ACME).lift(PAYER, acme.clock.now(), ACTOR)
             await acme.store.deliveries_of(ACME).resend(job.message_id, acme.clock.now(), ACTOR)
         elif job.state is JobState.PENDING:
             await acme.until_next()

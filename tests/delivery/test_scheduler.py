@@ -220,7 +220,7 @@ async def test_what_was_said_in_deliveries_is_forgotten_after_thirty_days(
     await acme.send("7")
     await acme.work()
     acme.clock.advance(days=31)
-    await forget_old(acme.store, acme.store.outbox, at=acme.clock.now())
+    await forget_old(acme.store, acme.store.outbox, acme.store.mail_counts, at=acme.clock.now())
     (job,) = await acme.jobs()
     (tried,) = await acme.tries(job)
     assert (tried.request, tried.answer, tried.outcome) == ("", "", "accepted, 250")

@@ -3,13 +3,14 @@
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from paydue.delivery import webhook_delivery
+from paydue.delivery import subscription_moves
 from paydue.delivery.egress import Egress
 from paydue.domain.retry_policy import Algorithm, DefaultPolicy, RetryPolicy
 from paydue.domain.webhooks import (
@@ -23,6 +24,7 @@ from paydue.domain.webhooks import (
 from paydue.usecases.access_keys import Secret
 from paydue.usecases.change_subscription import delete_subscription, move_subscription
 from paydue.usecases.delivery_ports import Job, JobState
+from paydue.usecases.park_held import HoldLimits, park_held
 from paydue.usecases.ports import Channel
 from paydue.usecases.webhook_keys import store_oauth_credentials
 from posting import ACME, PORTAL, Installation, Recorder
@@ -285,6 +287,122 @@ async def test_suspended_held_and_resumed_nothing_is_lost_and_the_oldest_goes_fi
     await assert_all_holds(acme.store)
 
 
+def told(recorder: Recorder) -> list[str]:
+    """Return the subjects of the mails that the merchant got."""
+    mails = [message_from_bytes(each.content, policy=policy.default) for each in recorder.posted]
+    return [str(mail["Subject"]) for mail in mails if str(mail["To"]) == "owner@acme.example"]
+
+
+async def test_the_merchant_is_told_once_that_a_receiver_does_not_answer(
+    acme: Installation, receiver: Receiver, recorder: Recorder
+) -> None:
+    receiver.answers |= {"/hook": ANSWERS["/drop"], "/health": ANSWERS["/ok"]}
+    subscription = await acme.subscribe(
+        receiver.url("/hook?secret=1"), retry_policy=AT_ONCE, health_check_url=receiver.url("/health")
+    )
+    await acme.send("7")
+    # Its health check answers and nothing else: it is resumed and suspended, again and again.
+    for _ in range(3):
+        await acme.work()
+        assert (await the_subscription(acme, subscription)).status is SubscriptionStatus.SUSPENDED
+        acme.clock.advance(minutes=6)
+        await acme.office.health_checks.run(acme.clock.now())
+    await acme.work()
+    place = receiver.url("").rstrip("/")
+    assert told(recorder) == [f"Attention needed: webhooks to {place} are held"]
+    assert not any(b"secret" in each.content for each in recorder.posted)
+
+
+async def test_a_receiver_that_takes_nothing_for_days_is_switched_off_and_gets_it_all_when_it_is_back(
+    acme: Installation, receiver: Receiver, recorder: Recorder
+) -> None:
+    await acme.reopen(give_up_after=timedelta(days=7))
+    receiver.answers["/hook"] = ANSWERS["/drop"]
+    subscription = await acme.subscribe(receiver.url("/hook"), retry_policy=AT_ONCE)
+    await acme.send("7")
+    await acme.work()
+    for day, status in ((6, SubscriptionStatus.SUSPENDED), (1, SubscriptionStatus.INACTIVE)):
+        acme.clock.advance(days=day)
+        await acme.office.health_checks.run(acme.clock.now())
+        assert (await the_subscription(acme, subscription)).status is status
+    await acme.work()
+    place = receiver.url("").rstrip("/")
+    assert told(recorder) == [
+        f"Attention needed: webhooks to {place} are held",
+        f"Attention needed: webhooks to {place} are switched off",
+    ]
+
+    receiver.answers["/hook"] = ANSWERS["/ok"]
+    await move_subscription(
+        acme.store.subscriptions_of(ACME),
+        subscription.webhook_id,
+        SubscriptionAction.ACTIVATE,
+        at=acme.clock.now(),
+        actor=ACTOR,
+    )
+    await acme.office.health_checks.run(acme.clock.now())
+    await acme.work()
+    assert [job.state for job in await webhooks(acme)] == [JobState.DONE]
+    assert (await the_subscription(acme, subscription)).failing_since is None
+
+
+async def test_a_receiver_that_fails_for_days_is_switched_off_though_nothing_is_held_for_it(
+    acme: Installation, receiver: Receiver, recorder: Recorder
+) -> None:
+    await acme.reopen(give_up_after=timedelta(days=7))
+    receiver.answers["/hook"] = ANSWERS["/drop"]
+    subscription = await acme.subscribe(receiver.url("/hook"), retry_policy=RetryPolicy(number_of_retries=0))
+    await acme.send("7")
+    await acme.work()
+    began = (await the_subscription(acme, subscription)).failing_since
+    assert began == acme.clock.now()
+
+    # One that is taken in between begins the days anew.
+    acme.clock.advance(days=6)
+    receiver.answers["/hook"] = ANSWERS["/ok"]
+    await acme.send("8")
+    await acme.work()
+    assert (await the_subscription(acme, subscription)).failing_since is None
+    receiver.answers["/hook"] = ANSWERS["/drop"]
+    for days, status in ((1, SubscriptionStatus.ACTIVE), (7, SubscriptionStatus.INACTIVE)):
+        acme.clock.advance(days=days)
+        await acme.send()
+        await acme.work()
+        assert (await the_subscription(acme, subscription)).status is status
+    await acme.work()
+    assert len(told(recorder)) == 1
+    await assert_all_holds(acme.store)
+
+
+async def test_a_receiver_that_is_gone_is_told_of_as_such(
+    acme: Installation, receiver: Receiver, recorder: Recorder
+) -> None:
+    receiver.answers["/hook"] = b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n"
+    await acme.subscribe(receiver.url("/hook"))
+    await acme.send("7")
+    await acme.work()
+    await acme.work()
+    (notice,) = [each for each in recorder.posted if each.recipient == "owner@acme.example"]
+    assert b"takes no webhooks any more" in notice.content.replace(b"=\r\n", b"")
+
+
+async def test_what_is_held_for_too_long_expires_and_can_be_recovered(acme: Installation, receiver: Receiver) -> None:
+    receiver.answers["/hook"] = ANSWERS["/drop"]
+    await acme.subscribe(receiver.url("/hook"), retry_policy=AT_ONCE)
+    await acme.send("7")
+    await acme.work()
+    limits = HoldLimits(longest=timedelta(days=30), most=100)
+    assert await park_held(acme.store.outbox, limits, at=acme.clock.now() + timedelta(days=29)) == 0
+    assert await park_held(acme.store.outbox, limits, at=acme.clock.now() + timedelta(days=31)) == 1
+    (job,) = await webhooks(acme)
+    assert (job.state, job.last_outcome) == (
+        JobState.PARKED,
+        "expired: held for more than 30 days, or behind 100 others",
+    )
+    at = acme.clock.now()
+    assert await acme.store.deliveries_of(ACME).recover(at - timedelta(days=1), at, at, ACTOR) == 1
+
+
 async def test_switching_on_by_hand_releases_what_was_held(acme: Installation, receiver: Receiver) -> None:
     receiver.answers["/hook"] = ANSWERS["/drop"]
     subscription = await acme.subscribe(
@@ -406,7 +524,7 @@ async def test_a_death_between_any_two_steps_sends_the_same_notification_again(
 ) -> None:
     subscription = await acme.subscribe(receiver.url("/drop"), retry_policy=AT_ONCE)
     await acme.send("7")
-    place = {"send": acme.egress, "move_subscription": webhook_delivery}.get(step, acme.store.outbox)
+    place = {"send": acme.egress, "move_subscription": subscription_moves}.get(step, acme.store.outbox)
     call = getattr(place, step)
 
     async def die(*values: Any, **more: Any) -> None:

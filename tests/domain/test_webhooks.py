@@ -32,6 +32,8 @@ EXPECTED = {
     A.APPROVE:     "INACTIVE       -              -              -              -",
     A.REJECT:      "BLOCKED        -              -              -              -",
     A.RESUME:      "-              -              ACTIVE         ACTIVE         ACTIVE",
+    A.TAKE:        "-              -              -              ACTIVE         SUSPENDED",
+    A.FAIL:        "-              -              -              ACTIVE         SUSPENDED",
     A.SUSPEND:     "-              -              -              SUSPENDED      SUSPENDED",
     A.GIVE_UP:     "-              -              -              INACTIVE       INACTIVE",
 }  # fmt: skip
@@ -65,7 +67,7 @@ def test_the_merchant_switches_the_reviewer_judges_and_the_worker_sees():
     assert by == {
         Who.MERCHANT: {A.ACTIVATE, A.DEACTIVATE, A.TRY, A.REPLAY, A.SUBMIT_URLS},
         Who.REVIEWER: {A.APPROVE, A.REJECT},
-        Who.WORKER: {A.RESUME, A.SUSPEND, A.GIVE_UP},
+        Who.WORKER: {A.RESUME, A.TAKE, A.FAIL, A.SUSPEND, A.GIVE_UP},
     }
 
 
@@ -93,6 +95,17 @@ def test_switching_off_what_never_started_is_remembered():
     stopped = a_subscription(S.INACTIVE).after(A.DEACTIVATE, LATER)
 
     assert stopped.after(A.RESUME, LATER).status is S.INACTIVE
+
+
+@pytest.mark.parametrize("failed", [A.FAIL, A.SUSPEND])
+def test_days_of_failing_count_from_the_first_until_something_is_taken(failed):
+    failing = a_subscription(S.ACTIVE).after(failed, LATER)
+    assert failing.failing_since == LATER
+    later = LATER + timedelta(days=1)
+    again = failing.after(A.RESUME, later).after(failed, later)
+    assert again.failing_since == LATER
+    for taken in (A.TAKE, A.ACTIVATE, A.TRY):
+        assert again.after(taken, later).failing_since is None
 
 
 def test_every_address_that_would_be_called_has_to_be_reviewed():

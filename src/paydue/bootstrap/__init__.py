@@ -24,12 +24,10 @@ from paydue.bootstrap.paying import (
     sandbox_secret,
     sending,
 )
+from paydue.bootstrap.post import join_messenger, join_post_office, open_egress
 from paydue.bootstrap.system import SystemClock as SystemClock
 from paydue.bootstrap.system import SystemSecrets as SystemSecrets
-from paydue.config import Config, WrongSetting
-from paydue.delivery.egress import EGRESS_LIMITS, Egress, EgressLimits
-from paydue.delivery.egress_rules import EgressRules, read_networks
-from paydue.delivery.webhook_messenger import WebhookMessenger
+from paydue.config import Config
 from paydue.domain.retry_policy import DefaultPolicy
 from paydue.pages.site import Site
 from paydue.storage.errors import CannotOpenStore, VaultError
@@ -46,13 +44,10 @@ from paydue.wire.caller import AuthOptions, Callers
 from paydue.wire.forwarded import forwarded_client
 from paydue.wire.limits import FailureLimit
 from paydue.wire.logo import ProcessLogoCleaner
-from paydue.wire.notification_json import write_notification
 from paydue.wire.replay_memory import ReplayMemory
 from paydue.wire.routes import api_routes
-from paydue.wire.write_invoice import payment_link
 
 if TYPE_CHECKING:
-    from paydue.delivery.mail_transport import MailTransport
     from paydue.delivery.post_office import PostOffice
     from paydue.storage.postgres.store import PostgresStore
 
@@ -186,12 +181,14 @@ async def open_service(
     store = await open_store(config, serves=True)
     clock = store.clock
     counts = config.rate_limit > 0
-    messenger = _messenger(store, egress, clock)
+    messenger = join_messenger(store, egress, clock)
     tools = _gateway_tools(config, clock, sandbox, is_development=is_demo or config.development)
     desk = join_desk(config, store, tools)
     post_office = None
     if with_worker:
-        post_office = _post_office(config, store, egress, messenger, clock, portal_url, desk)
+        post_office = join_post_office(
+            config, store, egress, messenger, clock, desk, portal_url=portal_url, secret=_secret(config)
+        )
         store.on_messages(post_office.wake)
     callers = Callers(
         store,
@@ -268,8 +265,10 @@ async def open_delivery(config: Config) -> Delivery:
         # That of the server beside this worker.
         sandbox = SandboxPlace(f"http://127.0.0.1:{port}", portal_url)
     desk = join_desk(config, store, _gateway_tools(config, clock, sandbox, is_development=config.development))
-    messenger = _messenger(store, egress, clock)
-    post_office = _post_office(config, store, egress, messenger, clock, portal_url, desk)
+    messenger = join_messenger(store, egress, clock)
+    post_office = join_post_office(
+        config, store, egress, messenger, clock, desk, portal_url=portal_url, secret=_secret(config)
+    )
     return Delivery(store, post_office)
 
 
@@ -277,93 +276,13 @@ def _gateway_tools(config: Config, clock: Clock, sandbox: SandboxPlace | None, *
     egress = open_egress(config, is_development=is_development, limits=GATEWAY_LIMITS)
     account = None
     if sandbox is not None:
-        account = SandboxAccount(sandbox.url, sandbox_secret(key_file_path(config).read_bytes()))
+        account = SandboxAccount(sandbox.url, sandbox_secret(_secret(config)))
     return Tools(send=sending(egress), clock=clock, sandbox=account)
 
 
-def open_egress(config: Config, *, is_development: bool = False, limits: EgressLimits = EGRESS_LIMITS) -> Egress:
-    """Return what calls others by the operator's rules. Raises WrongSetting for a file of certificates that is none."""
-    rules = EgressRules(
-        ports=frozenset(config.egress_ports),
-        allowed_networks=read_networks(config.egress_networks),
-        is_development=is_development,
-    )
-    try:
-        return Egress(rules, extra_ca=config.egress_ca_file, limits=limits)
-    except ValueError as fault:
-        raise WrongSetting(f"egress_ca_file: {fault}") from None
-
-
-def _messenger(store: "SqliteStore | PostgresStore", egress: Egress, clock: Clock) -> WebhookMessenger:
-    return WebhookMessenger(
-        subscriptions_of=store.subscriptions_of, egress=egress, write=write_notification, clock=clock
-    )
-
-
-def _post_office(
-    config: Config,
-    store: "SqliteStore | PostgresStore",
-    egress: Egress,
-    messenger: WebhookMessenger,
-    clock: Clock,
-    portal_url: str,
-    desk: PaymentDesk,
-) -> "PostOffice":
-    # Imported here because a server whose worker runs elsewhere delivers nothing.
-    from paydue.delivery.payment_duties import payment_duties  # noqa: PLC0415
-    from paydue.delivery.post_office import Books, PostOffice, PostOptions  # noqa: PLC0415
-
-    books = Books(
-        store=store,
-        outbox=store.outbox,
-        reminders=store.reminders,
-        subscriptions_of=store.subscriptions_of,
-        deliveries_of=store.deliveries_of,
-    )
-    options = PostOptions(
-        mail_domain=mail_domain(config, portal_url),
-        link_of=lambda token: payment_link(portal_url, token),
-        console_url=f"{portal_url}/console",
-        secret=key_file_path(config).read_bytes(),
-        mails_a_day=config.mails_a_day if config.rate_limit else 0,
-        default_policy=DefaultPolicy(config.webhook_default_policy),
-    )
-    transport = _transport(config, options.mail_domain)
-    return PostOffice(
-        books,
-        transport=transport,
-        egress=egress,
-        messenger=messenger,
-        clock=clock,
-        options=options,
-        duties=payment_duties(desk),
-    )
-
-
-def mail_domain(config: Config, portal_url: str) -> str:
-    """Return the domain that mails come from: the operator's choice, or the host of payment links."""
-    host = config.mail_domain or urlsplit(portal_url).hostname or ""
-    # An address literal is no domain, and would be taken by no server.
-    return host if any(sign.isalpha() for sign in host) and ":" not in host else "localhost"
-
-
-def _transport(config: Config, domain: str) -> "MailTransport | None":
-    if config.mailbox_dir is not None:
-        from paydue.delivery.mailbox import Mailbox  # noqa: PLC0415
-
-        return Mailbox(config.mailbox_dir)
-    if config.smtp_host is None:
-        return None
-    from paydue.delivery.smtp import DEFAULT_PORTS, Smtp, SmtpServer  # noqa: PLC0415
-
-    server = SmtpServer(
-        host=config.smtp_host,
-        port=config.smtp_port or DEFAULT_PORTS[config.smtp_security],
-        security=config.smtp_security,
-        user=config.smtp_user,
-        password=config.smtp_password,
-    )
-    return Smtp(server, domain=domain)
+def _secret(config: Config) -> bytes:
+    """Return what lies outside of the database: other secrets are derived of it, each for its purpose."""
+    return key_file_path(config).read_bytes()
 
 
 def own_hosts(config: Config, portal_url: str) -> Iterable[str]:

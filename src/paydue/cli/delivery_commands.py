@@ -199,3 +199,38 @@ def mail_preview(**options: Any) -> None:
     from paydue.cli.deliveries import preview_mails  # noqa: PLC0415
 
     preview_mails(**options)
+
+
+@mail.command("suppressed")
+@data_options
+@click.option("--merchant", "merchant_id", required=True, help="Whose mails.")
+@json_option
+def mail_suppressed(**options: Any) -> None:
+    """
+    List the addresses that no mail of a merchant goes to, and what their mail servers said.
+
+    \b
+    Example:
+      paydue mail suppressed --data /srv/paydue --merchant acme_shop
+    """
+    from paydue.cli.suppressions import list_suppressions  # noqa: PLC0415
+
+    list_suppressions(**options)
+
+
+@mail.command("lift")
+@data_options
+@click.option("--merchant", "merchant_id", required=True, help="Whose mails.")
+@click.argument("address")
+@json_option
+def mail_lift(**options: Any) -> None:
+    """
+    Let mails go to an address again.
+
+    \b
+    Example:
+      paydue mail lift --data /srv/paydue --merchant acme_shop tanya.lee@my-email.world
+    """
+    from paydue.cli.suppressions import lift_suppression  # noqa: PLC0415
+
+    lift_suppression(**options)

@@ -49,6 +49,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     smtp_user: str | None = None
     smtp_password: Secret | None = None
     mails_a_day: int = 1000
+    mails_a_day_to_one: int = 50
     gateway: Literal["none", "sandbox", "cybersource"] = "none"
     development: bool = False
     sandbox_port: int | None = None
@@ -59,6 +60,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     cybersource_country: str = "US"
     webhook_default_policy: Literal["compat", "resilient"] = "compat"
     webhook_review: Literal["automatic", "person"] = "automatic"
+    webhook_held_days: int = 30
+    webhook_held_most: int = 10_000
+    webhook_give_up_days: int = 7
     egress_ports: tuple[int, ...] = (443, 8443)
     egress_networks: tuple[str, ...] = ()
     egress_ca_file: Path | None = None
@@ -228,6 +232,7 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "smtp_user": Setting(readers.text, "a name"),
     "smtp_password": Setting(readers.secret, "a password without control characters"),
     "mails_a_day": Setting(readers.integer(0, 10_000_000), "a number of mails from 0 (no limit) to 10000000"),
+    "mails_a_day_to_one": Setting(readers.integer(0, 10_000_000), "a number of mails from 0 (no limit) to 10000000"),
     "gateway": readers.choice("none", "sandbox", "cybersource"),
     "development": _FLAG,
     "sandbox_port": _PORT,
@@ -238,6 +243,9 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "cybersource_country": Setting(readers.country, "a country of two capital letters, such as US"),
     "webhook_default_policy": readers.choice("compat", "resilient"),
     "webhook_review": readers.choice("automatic", "person"),
+    "webhook_held_days": Setting(readers.integer(1, 365), "a number of days from 1 to 365"),
+    "webhook_held_most": Setting(readers.integer(1, 10_000_000), "a number of notifications from 1 to 10000000"),
+    "webhook_give_up_days": Setting(readers.integer(0, 365), "a number of days from 0 (never) to 365"),
     "egress_ports": Setting(readers.ports, "port numbers, such as 443 and 8443"),
     "egress_networks": Setting(readers.networks, "networks, such as 10.1.0.0/16"),
     "egress_ca_file": Setting(readers.folder_or_file, "a PEM file"),

@@ -11,14 +11,8 @@ from typing import Final
 
 from paydue.delivery.egress import Egress
 from paydue.delivery.egress_answers import Answered
-from paydue.domain.webhooks import (
-    NoSuchSubscription,
-    Subscription,
-    SubscriptionAction,
-    SubscriptionActionNotAllowed,
-    SubscriptionStatus,
-)
-from paydue.usecases.change_subscription import move_subscription
+from paydue.delivery.subscription_moves import SubscriptionMoves
+from paydue.domain.webhooks import Subscription, SubscriptionAction, SubscriptionStatus
 from paydue.usecases.delivery_ports import Deliveries, DeliveryFilter, JobState, Outbox
 from paydue.usecases.ports import Actor, Channel, Store
 from paydue.usecases.webhook_keys import signing_keys
@@ -42,12 +36,14 @@ class HealthChecks:
         subscriptions_of: Callable[[str], Subscriptions],
         deliveries_of: Callable[[str], Deliveries],
         egress: Egress,
+        moves: SubscriptionMoves,
     ) -> None:
         self._store = store
         self._outbox = outbox
         self._subscriptions_of = subscriptions_of
         self._deliveries_of = deliveries_of
         self._egress = egress
+        self._moves = moves
         self._due: dict[str, datetime] = {}
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
@@ -73,6 +69,8 @@ class HealthChecks:
             is_healthy = await self._is_healthy(subscription)
             self._due[subscription.webhook_id] = at + (_WHILE_HEALTHY if is_healthy else _WHILE_NOT)
             subscription = await self._moved(subscriptions, subscription, at, is_healthy=is_healthy)
+        if subscription.status is SubscriptionStatus.SUSPENDED and self._moves.is_hopeless(subscription, at):
+            subscription = await self._move(subscriptions, subscription, SubscriptionAction.GIVE_UP, at)
         if subscription.status is SubscriptionStatus.ACTIVE:
             await self._release(subscriptions, subscription, at)
 
@@ -96,12 +94,13 @@ class HealthChecks:
             action = SubscriptionAction.SUSPEND
         else:
             return subscription
+        return await self._move(subscriptions, subscription, action, at)
+
+    async def _move(
+        self, subscriptions: Subscriptions, subscription: Subscription, action: SubscriptionAction, at: datetime
+    ) -> Subscription:
         actor = Actor("health check", subscription.webhook_id)
-        try:
-            return await move_subscription(subscriptions, subscription.webhook_id, action, at=at, actor=actor)
-        except (NoSuchSubscription, SubscriptionActionNotAllowed):
-            # Deleted, or given another address, while it was probed.
-            return subscription
+        return await self._moves.move(subscriptions.merchant_id, subscription, action, at, actor)
 
     async def _release(self, subscriptions: Subscriptions, subscription: Subscription, at: datetime) -> None:
         merchant_id, webhook_id = subscriptions.merchant_id, subscription.webhook_id

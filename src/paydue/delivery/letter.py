@@ -118,7 +118,7 @@ def letter_of(facts: MailFacts) -> Letter:
         receipt=writer.receipt(),
         stop_reminders=writer.stop_reminders(),
         question=words.say("Answer this mail if something is not right.") if reply_to else "",
-        footer=_merchant_footer(words) if is_to_merchant else _payer_footer(facts, slots, words),
+        footer=merchant_footer(words) if is_to_merchant else _payer_footer(facts, slots, words),
     )
 
 
@@ -167,7 +167,8 @@ def _name_and_address(facts: MailFacts, slots: Slots) -> str:
     return ", ".join(filter(None, (name, *street, *place)))
 
 
-def _merchant_footer(words: Words) -> tuple[str, ...]:
+def merchant_footer(words: Words) -> tuple[str, ...]:
+    """Return what stands below a mail to the merchant."""
     return (words.say("Paydue wrote this mail to the merchant. The settings say which of them are sent."),)
 
 

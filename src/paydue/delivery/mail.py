@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from paydue.delivery.letter import Letter
-from paydue.delivery.mail_headers import OwnHeaders, encoded, is_domain, mailable, named_address
+from paydue.delivery.mail_headers import OwnHeaders, encoded, mailable, named_address
 from paydue.delivery.mail_logo import LARGEST_LOGO_BYTES, MailLogo
 from paydue.delivery.plain_text import name_to_greet
+from paydue.domain.mail_address import is_domain
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -33,9 +33,15 @@ class MailKind(StrEnum):
     FRESH_LINK = "fresh-link"
     PAYMENT_RECEIVED = "payment-received"
     NEEDS_ATTENTION = "needs-attention"
+    RECEIVER_SUSPENDED = "receiver-suspended"
+    RECEIVER_INACTIVE = "receiver-inactive"
+    MAIL_LIMIT = "mail-limit"
 
 
-TO_THE_MERCHANT: Final = frozenset({MailKind.PAYMENT_RECEIVED, MailKind.NEEDS_ATTENTION})
+# About no invoice: see `notices.py`.
+NOTICES: Final = frozenset({MailKind.RECEIVER_SUSPENDED, MailKind.RECEIVER_INACTIVE, MailKind.MAIL_LIMIT})
+TO_THE_MERCHANT: Final = NOTICES | {MailKind.PAYMENT_RECEIVED, MailKind.NEEDS_ATTENTION}
+REMINDERS: Final = frozenset({MailKind.REMINDER, MailKind.OVERDUE_REMINDER})
 
 WITH_CUSTOM_MESSAGE: Final = frozenset(
     {

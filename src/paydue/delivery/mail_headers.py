@@ -5,7 +5,6 @@ They are written here and not by the library's parser, which on Python 3.11 deco
 line breaks included, and which takes longer than everything else about a mail.
 """
 
-import re
 from email.header import Header
 from email.headerregistry import HeaderRegistry
 from email.message import EmailMessage
@@ -13,12 +12,8 @@ from email.policy import EmailPolicy
 from email.utils import quote
 from typing import Any, Final
 
-_LOCAL_PART: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
-_DOMAIN: Final = re.compile(
-    r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
-)
-_LONGEST_LOCAL_PART: Final = 64
-_LONGEST_ADDRESS: Final = 254
+from paydue.domain.mail_address import can_be_mailed
+
 _LONGEST_LINE: Final = 78
 
 
@@ -33,23 +28,10 @@ def mailable(address: str) -> str:
     Raises UnmailableAddress for anything that is not one plain address, and for letters outside ASCII before the @.
     """
     local_part, _, host = address.rpartition("@")
-    ascii_host = host if host.isascii() else _ascii_host(host)
-    plain = f"{local_part}@{ascii_host}"
-    if (
-        len(local_part) > _LONGEST_LOCAL_PART
-        or len(plain) > _LONGEST_ADDRESS
-        or not _LOCAL_PART.fullmatch(local_part)
-        # By the grammar an address, to a careless parser the beginning of an encoded-word.
-        or "=?" in local_part
-        or not is_domain(ascii_host)
-    ):
+    plain = address if host.isascii() else f"{local_part}@{_ascii_host(host)}"
+    if not can_be_mailed(plain):
         raise UnmailableAddress(f"{address!r} cannot be mailed")
     return plain
-
-
-def is_domain(name: str) -> bool:
-    """Say whether `name` is a host name of ASCII letters, digits and hyphens."""
-    return len(name) < _LONGEST_ADDRESS and _DOMAIN.fullmatch(name) is not None
 
 
 def named_address(name: str, address: str) -> str:

@@ -1,37 +1,43 @@
-"""How many mails a merchant may send in a day: what a stolen key can do to strangers' inboxes, and to our good name."""
+"""How many mails go out on a day: a brake to protect strangers' inboxes and our good name."""
 
-from collections import Counter
 from datetime import UTC, date, datetime, time, timedelta
+
+import msgspec
+
+from paydue.usecases.delivery_ports import MailCounts, Room
+
+
+class MailsADay(msgspec.Struct, frozen=True, kw_only=True):
+    """From midnight to midnight UTC, for each merchant: in all, and to one address. 0 allows any number."""
+
+    in_all: int = 0
+    to_one: int = 0
 
 
 class DailyLimit:
-    """
-    Counts a merchant's mails from midnight to midnight UTC; a limit of 0 allows any number.
+    """Counts mails where all processes see it, so that neither a restart nor a second worker begins anew."""
 
-    Counted in this process: several workers share nothing, and a restart begins anew. It is a brake and no accounting.
-    """
+    def __init__(self, counts: MailCounts, limits: MailsADay) -> None:
+        self._counts = counts
+        self.limits = limits
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._day = date.min
-        self._sent: Counter[str] = Counter()
+    async def take(self, merchant_id: str, recipient: str, at: datetime) -> Room:
+        """Count a mail that is about to be handed over, if there is room for it today."""
+        limits = self.limits
+        if not (limits.in_all or limits.to_one):
+            return Room.FREE
+        return await self._counts.take(merchant_id, recipient, _day(at), limits.in_all, limits.to_one)
 
-    def has_room(self, merchant_id: str, at: datetime) -> bool:
-        """Tell whether the merchant may send another mail today."""
-        self._turn_to(at)
-        return not self._limit or self._sent[merchant_id] < self._limit
+    async def give_back(self, merchant_id: str, recipient: str, at: datetime) -> None:
+        """Make room again: the mail was not taken. `at` is what it was counted with."""
+        if self.limits.in_all or self.limits.to_one:
+            await self._counts.give_back(merchant_id, recipient, _day(at))
 
-    def count(self, merchant_id: str, at: datetime) -> None:
-        """Count a mail that was sent."""
-        self._turn_to(at)
-        self._sent[merchant_id] += 1
 
-    def next_day(self, at: datetime) -> datetime:
-        """Return when there is room again."""
-        return datetime.combine(at.astimezone(UTC).date() + timedelta(days=1), time(), UTC)
+def next_day(at: datetime) -> datetime:
+    """Return when there is room again."""
+    return datetime.combine(_day(at) + timedelta(days=1), time(), UTC)
 
-    def _turn_to(self, at: datetime) -> None:
-        day = at.astimezone(UTC).date()
-        if day != self._day:
-            self._day = day
-            self._sent.clear()
+
+def _day(at: datetime) -> date:
+    return at.astimezone(UTC).date()

@@ -24,12 +24,17 @@ class Posting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Handed(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of it: `outcome` in small words, `status` and `answer` as the server said them, if it did."""
+    """
+    What became of it: `outcome` in small words, `status` and `answer` as the server said them, if it did.
+
+    `is_dead_address` tells that the recipient was refused in words that leave no hope for any other mail.
+    """
 
     fate: Fate
     outcome: str
     status: int | None = None
     answer: str = ""
+    is_dead_address: bool = False
 
 
 class MailTransport(Protocol):

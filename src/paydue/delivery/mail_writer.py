@@ -16,8 +16,9 @@ from msgspec.structs import replace
 
 from paydue.delivery.letter import letter_of
 from paydue.delivery.mail import Envelope, compose
-from paydue.delivery.mail_facts import MailFacts, MailKind, Trouble, facts_of
+from paydue.delivery.mail_facts import NOTICES, REMINDERS, TO_THE_MERCHANT, MailFacts, MailKind, Trouble, facts_of
 from paydue.delivery.mail_logo import MailLogo, mail_logo
+from paydue.delivery.notices import NoticeFacts, notice_letter
 from paydue.domain.invoice import Invoice
 from paydue.domain.lifecycle import Action, allows
 from paydue.domain.settings import ProductType
@@ -40,8 +41,6 @@ KIND_OF_EVENT: Final = {
     "invoicing.merchant.invoice.cancel": MailKind.CANCEL,
 }
 
-_TO_THE_MERCHANT: Final = frozenset((MailKind.PAYMENT_RECEIVED, MailKind.NEEDS_ATTENTION))
-_REMINDERS: Final = frozenset((MailKind.REMINDER, MailKind.OVERDUE_REMINDER))
 _WITHOUT_A_LINK: Final = frozenset((MailKind.CANCEL,))
 _LOGOS_KEPT: Final = 64
 _MAILS_OF_AN_INVOICE: Final = 200
@@ -77,10 +76,12 @@ class MailWriter:
     async def write(self, job: Job, at: datetime) -> bytes:
         """Return the whole mail of that job. Raises NothingToSay, UnmailableAddress."""
         kind = MailKind(job.topic)
+        if kind in NOTICES:
+            return await self._write_notice(job, kind, at)
         facts, invoice = await self.facts(job, kind)
-        if kind in _REMINDERS and not allows(invoice.status, Action.REMIND):
+        if kind in REMINDERS and not allows(invoice.status, Action.REMIND):
             raise NothingToSay("not sent: nothing is due any more", is_well=True)
-        to_payer = kind not in _TO_THE_MERCHANT
+        to_payer = kind not in TO_THE_MERCHANT
         if to_payer and facts.payment_url and job.recipient != invoice.terms.email:
             # The link opens for whoever has it, and the address was changed so that this one should not.
             raise NothingToSay("the invoice's address was changed before this was sent")
@@ -89,6 +90,19 @@ class MailWriter:
         logo = await self._logo(job.merchant_id, facts) if to_payer else None
         # A mail takes some milliseconds to draw.
         return await asyncio.to_thread(lambda: compose(letter_of(facts), envelope, logo=logo))
+
+    async def _write_notice(self, job: Job, kind: MailKind, at: datetime) -> bytes:
+        store = self._store.of(job.merchant_id)
+        notice = NoticeFacts(
+            kind=kind,
+            merchant=await store.merchant(),
+            settings=await store.settings(ProductType.INVOICING),
+            recipient=job.recipient or "",
+            console_url=self._console_url,
+            facts=job.facts,
+        )
+        envelope = Envelope(message_id=job.message_id, domain=self._domain, sent_at=at)
+        return await asyncio.to_thread(lambda: compose(notice_letter(notice), envelope))
 
     async def facts(self, job: Job, kind: MailKind) -> tuple[MailFacts, Invoice]:
         """Return what there is to say about the event, and the invoice as it is now. Raises NothingToSay."""

@@ -9,7 +9,7 @@ import hmac
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -17,23 +17,28 @@ import msgspec
 from paydue.delivery.egress import Egress
 from paydue.delivery.health_checks import HealthChecks
 from paydue.delivery.mail_delivery import MailDelivery
-from paydue.delivery.mail_limits import DailyLimit
+from paydue.delivery.mail_limits import DailyLimit, MailsADay
 from paydue.delivery.mail_transport import MailTransport
 from paydue.delivery.mail_writer import MailWriter
+from paydue.delivery.notices import Notices
 from paydue.delivery.scheduler import Duty, Scheduler
 from paydue.delivery.sealed import Seal
+from paydue.delivery.subscription_moves import SubscriptionMoves
+from paydue.delivery.troubled_mail import TroubledMail
 from paydue.delivery.webhook_delivery import WebhookDelivery
 from paydue.delivery.webhook_messenger import WebhookMessenger
 from paydue.delivery.worker import Worker
 from paydue.domain.retry_policy import DEFAULTS, DefaultPolicy
-from paydue.usecases.delivery_ports import Deliveries, Outbox, Reminders
+from paydue.usecases.delivery_ports import Deliveries, MailCounts, Outbox, Reminders, Suppressions
 from paydue.usecases.forget_old import forget_old
+from paydue.usecases.park_held import HoldLimits, park_held
 from paydue.usecases.ports import Channel, Clock, Store
 from paydue.usecases.remind_payers import Rounds, remind_payers
 from paydue.usecases.webhook_ports import Subscriptions
 
 _REMINDERS_SECONDS: Final = 60.0
 _HEALTH_SECONDS: Final = 5.0
+_HELD_SECONDS: Final = 300.0
 _FORGET_SECONDS: Final = 3600.0
 
 
@@ -45,6 +50,8 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
     reminders: Reminders
     subscriptions_of: Callable[[str], Subscriptions]
     deliveries_of: Callable[[str], Deliveries]
+    suppressions_of: Callable[[str], Suppressions]
+    mail_counts: MailCounts
 
 
 class PostOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +65,9 @@ class PostOptions(msgspec.Struct, frozen=True, kw_only=True):
     link_of: Callable[[str], str]
     console_url: str
     secret: bytes
-    mails_a_day: int = 0
+    mails_a_day: MailsADay = MailsADay()
+    hold_limits: HoldLimits = HoldLimits()
+    give_up_after: timedelta | None = None
     default_policy: DefaultPolicy = DefaultPolicy.COMPATIBLE
     idle_seconds: float = 1.0
 
@@ -80,6 +89,7 @@ class PostOffice:
         """`duties` are done beside those of delivering."""
         self._books = books
         self._transport = transport
+        self._options = options
         self._rounds = Rounds()
         seal = Seal(_derived(options.secret, b"paydue renderings"))
         writer = MailWriter(
@@ -89,15 +99,20 @@ class PostOffice:
             console_url=options.console_url,
             domain=options.mail_domain,
         )
+        notices = Notices(books.store, books.outbox)
+        trouble = TroubledMail(books.outbox, notices, books.suppressions_of)
+        moves = SubscriptionMoves(books.subscriptions_of, notices, give_up_after=options.give_up_after)
         mails = MailDelivery(
             store=books.store,
             outbox=books.outbox,
             writer=writer,
+            notices=notices,
+            trouble=trouble,
             transport=transport,
             domain=options.mail_domain,
             bounce_key=_derived(options.secret, b"paydue bounces"),
             seal=seal,
-            limit=DailyLimit(options.mails_a_day),
+            limit=DailyLimit(books.mail_counts, options.mails_a_day),
             clock=clock,
         )
         webhooks = WebhookDelivery(
@@ -105,6 +120,7 @@ class PostOffice:
             subscriptions_of=books.subscriptions_of,
             writer=writer,
             messenger=messenger,
+            moves=moves,
             seal=seal,
             default_policy=DEFAULTS[options.default_policy],
             clock=clock,
@@ -122,11 +138,13 @@ class PostOffice:
             subscriptions_of=books.subscriptions_of,
             deliveries_of=books.deliveries_of,
             egress=egress,
+            moves=moves,
         )
         self._scheduler = Scheduler(
             (
                 Duty("remind payers", _REMINDERS_SECONDS, self._remind),
                 Duty("check receivers", _HEALTH_SECONDS, self.health_checks.run),
+                Duty("park what is held too long", _HELD_SECONDS, self._park_held),
                 Duty("forget what is old", _FORGET_SECONDS, self._forget),
                 *duties,
             ),
@@ -168,7 +186,10 @@ class PostOffice:
             self.wake()
 
     async def _forget(self, at: datetime) -> None:
-        await forget_old(self._books.store, self._books.outbox, at=at)
+        await forget_old(self._books.store, self._books.outbox, self._books.mail_counts, at=at)
+
+    async def _park_held(self, at: datetime) -> None:
+        await park_held(self._books.outbox, self._options.hold_limits, at=at)
 
 
 def _derived(secret: bytes, purpose: bytes) -> bytes:

@@ -14,8 +14,9 @@ from msgspec.structs import replace
 
 from paydue.delivery.letter import Letter, letter_of
 from paydue.delivery.mail import Envelope, compose, draw
-from paydue.delivery.mail_facts import MailFacts, MailKind, Trouble
+from paydue.delivery.mail_facts import NOTICES, MailFacts, MailKind, Trouble
 from paydue.delivery.mail_logo import MailLogo, mail_logo
+from paydue.delivery.notices import NoticeFacts, notice_letter
 from paydue.domain.line_items import LineItem
 from paydue.domain.merchant import Address, Merchant
 from paydue.domain.money import ZERO
@@ -79,6 +80,8 @@ def write_previews(
 
 def preview_letter(kind: MailKind, language: str) -> Letter:
     """Return the letter that a preview shows. Raises UnknownLanguage."""
+    if kind in NOTICES:
+        return notice_letter(_preview_notice(kind, language))
     return letter_of(preview_facts(kind, language))
 
 
@@ -92,7 +95,7 @@ def preview_html(letter: Letter, logo: MailLogo | None) -> str:
 
 
 def preview_facts(kind: MailKind, language: str) -> MailFacts:
-    """Return the made-up facts of a preview."""
+    """Return the made-up facts of the preview of a mail about an invoice."""
     example = _example_for(language)
     terms = _terms(example)
     total = terms.total
@@ -131,6 +134,18 @@ def preview_facts(kind: MailKind, language: str) -> MailFacts:
     if kind in (MailKind.PARTIAL_PAYMENT, MailKind.PAID):
         return replace(facts, receipt_url=f"https://{_DOMAIN}/receipt/{'Example' * 3}")
     return facts
+
+
+def _preview_notice(kind: MailKind, language: str) -> NoticeFacts:
+    example = _example_for(language)
+    return NoticeFacts(
+        kind=kind,
+        merchant=example.merchant,
+        settings=Settings(background_color=example.background, font_color=example.font, delivery_language=language),
+        recipient="owner@merchant.example",
+        console_url=f"https://{_DOMAIN}/console",
+        facts={"receiver": "https://books.merchant.example", "since": "2026-11-14", "limit": "1000"},
+    )
 
 
 @lru_cache

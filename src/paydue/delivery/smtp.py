@@ -16,6 +16,7 @@ import aiosmtplib
 import msgspec
 
 from paydue.delivery.mail_transport import Fate, Handed, Posting
+from paydue.domain.mail_address import is_dead_address
 from paydue.usecases.access_keys import Secret
 
 DEFAULT_PORTS: Final = {"starttls": 587, "tls": 465, "none": 25}
@@ -203,7 +204,10 @@ def _refused(stage: str, code: int, message: str) -> Handed:
         return Handed(fate=Fate.LATER, outcome=f"{stage}: not understood", answer=_cut(message))
     is_about_the_mail = stage in ("recipient", "mail") and code not in _NOT_ABOUT_THE_MAIL
     fate = Fate.NEVER if code >= 500 and is_about_the_mail else Fate.LATER
-    return Handed(fate=fate, outcome=f"{stage} refused, {code}", status=code, answer=_cut(message))
+    is_dead = stage == "recipient" and fate is Fate.NEVER and is_dead_address(code, message)
+    return Handed(
+        fate=fate, outcome=f"{stage} refused, {code}", status=code, answer=_cut(message), is_dead_address=is_dead
+    )
 
 
 def _words(stage: str, failure: Exception) -> str:

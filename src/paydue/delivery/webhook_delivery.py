@@ -6,7 +6,6 @@ receivers refuse what was signed some minutes ago.
 """
 
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -15,19 +14,13 @@ import msgspec
 from paydue.delivery.mail_writer import KIND_OF_EVENT, MailWriter, NothingToSay
 from paydue.delivery.sealed import Seal
 from paydue.delivery.slots import slots_of
+from paydue.delivery.subscription_moves import SubscriptionMoves
 from paydue.delivery.tries import jitter_of
 from paydue.delivery.webhook_messenger import Attempt, WebhookMessenger, new_trace_id
 from paydue.delivery.worker import Settlement
 from paydue.domain.notifications import EVENT_KINDS, Notification
 from paydue.domain.retry_policy import RetryPolicy
-from paydue.domain.webhooks import (
-    NoSuchSubscription,
-    Subscription,
-    SubscriptionAction,
-    SubscriptionActionNotAllowed,
-    SubscriptionStatus,
-)
-from paydue.usecases.change_subscription import move_subscription
+from paydue.domain.webhooks import Subscription, SubscriptionAction, SubscriptionStatus
 from paydue.usecases.delivery_ports import Job, JobState, Outbox, Try
 from paydue.usecases.ports import Actor, Clock
 from paydue.usecases.webhook_ports import Subscriptions
@@ -53,6 +46,7 @@ class WebhookDelivery:
         subscriptions_of: Callable[[str], Subscriptions],
         writer: MailWriter,
         messenger: WebhookMessenger,
+        moves: SubscriptionMoves,
         seal: Seal,
         default_policy: RetryPolicy,
         clock: Clock,
@@ -61,6 +55,7 @@ class WebhookDelivery:
         self._subscriptions_of = subscriptions_of
         self._writer = writer
         self._messenger = messenger
+        self._moves = moves
         self._seal = seal
         self._default_policy = default_policy
         self._clock = clock
@@ -99,28 +94,31 @@ class WebhookDelivery:
         if tried is None:
             return _not_sent(JobState.HELD, at, f"held: {attempt.outcome}")
         if tried.is_taken:
+            if subscription.failing_since is not None:
+                await self._move(job, subscription, SubscriptionAction.TAKE, at)
             return Settlement(state=JobState.DONE, due_at=at, tried=tried)
         # The subscription is moved before the job is settled: a crash in between leaves a job that finds it moved.
         if attempt.is_gone:
-            await self._move(job, subscription, SubscriptionAction.GIVE_UP, at)
+            await self._move(job, subscription, SubscriptionAction.GIVE_UP, at, is_gone=True)
             return Settlement(state=JobState.PARKED, due_at=at, tried=tried)
         policy = subscription.retry_policy or self._default_policy
         later = _next_attempt(job, policy, at)
         if later is not None:
             later = max(later, attempt.not_before or later)
             return Settlement(state=JobState.PENDING, due_at=later, tried=tried)
-        if policy.suspends:
-            await self._move(job, subscription, SubscriptionAction.SUSPEND, at)
-            return Settlement(state=JobState.HELD, due_at=at, tried=tried)
-        return Settlement(state=JobState.PARKED, due_at=at, tried=tried)
-
-    async def _move(self, job: Job, subscription: Subscription, action: SubscriptionAction, at: datetime) -> None:
-        actor = Actor("worker", job.message_id)
-        # Unless the merchant has deleted it or switched it off meanwhile: that counts.
-        with suppress(NoSuchSubscription, SubscriptionActionNotAllowed):
-            await move_subscription(
-                self._subscriptions_of(job.merchant_id), subscription.webhook_id, action, at=at, actor=actor
+        if self._moves.is_hopeless(subscription, at):
+            await self._move(job, subscription, SubscriptionAction.GIVE_UP, at)
+        else:
+            await self._move(
+                job, subscription, SubscriptionAction.SUSPEND if policy.suspends else SubscriptionAction.FAIL, at
             )
+        return Settlement(state=JobState.HELD if policy.suspends else JobState.PARKED, due_at=at, tried=tried)
+
+    async def _move(
+        self, job: Job, subscription: Subscription, action: SubscriptionAction, at: datetime, *, is_gone: bool = False
+    ) -> None:
+        actor = Actor("worker", job.message_id)
+        await self._moves.move(job.merchant_id, subscription, action, at, actor, is_gone=is_gone)
 
 
 def _notification(job: Job, subscription: Subscription, slots: dict[str, str]) -> Notification:

@@ -38,6 +38,8 @@ class SubscriptionAction(StrEnum):
     APPROVE = "approve"
     REJECT = "reject"
     RESUME = "resume"
+    TAKE = "take"
+    FAIL = "fail"
     SUSPEND = "suspend"
     GIVE_UP = "give up"
 
@@ -58,8 +60,9 @@ class Rule(NamedTuple):
 _APPROVED: Final = (SubscriptionStatus.INACTIVE, SubscriptionStatus.ACTIVE, SubscriptionStatus.SUSPENDED)
 _STARTED: Final = (SubscriptionStatus.ACTIVE, SubscriptionStatus.SUSPENDED)
 
-# What is not in the table is refused. TRY is a test notification that was taken; RESUME a healthy probe; SUSPEND the
-# end of all tries under a policy that suspends; GIVE_UP a receiver that is gone, or was broken for too many days.
+# What is not in the table is refused. TRY is a test notification that was taken; RESUME a healthy probe; TAKE a
+# notification that was taken, FAIL one that was given up; SUSPEND the end of all tries under a policy that suspends;
+# GIVE_UP a receiver that is gone, or has taken nothing for too many days.
 TABLE: Final[Mapping[SubscriptionAction, Rule]] = {
     SubscriptionAction.ACTIVATE: Rule(Who.MERCHANT, dict.fromkeys(_APPROVED, SubscriptionStatus.ACTIVE)),
     SubscriptionAction.DEACTIVATE: Rule(Who.MERCHANT, dict.fromkeys(_APPROVED, SubscriptionStatus.INACTIVE)),
@@ -71,6 +74,8 @@ TABLE: Final[Mapping[SubscriptionAction, Rule]] = {
     SubscriptionAction.APPROVE: Rule(Who.REVIEWER, {SubscriptionStatus.PENDING_REVIEW: SubscriptionStatus.INACTIVE}),
     SubscriptionAction.REJECT: Rule(Who.REVIEWER, {SubscriptionStatus.PENDING_REVIEW: SubscriptionStatus.BLOCKED}),
     SubscriptionAction.RESUME: Rule(Who.WORKER, dict.fromkeys(_APPROVED, SubscriptionStatus.ACTIVE)),
+    SubscriptionAction.TAKE: Rule(Who.WORKER, {status: status for status in _STARTED}),
+    SubscriptionAction.FAIL: Rule(Who.WORKER, {status: status for status in _STARTED}),
     SubscriptionAction.SUSPEND: Rule(Who.WORKER, dict.fromkeys(_STARTED, SubscriptionStatus.SUSPENDED)),
     SubscriptionAction.GIVE_UP: Rule(Who.WORKER, dict.fromkeys(_STARTED, SubscriptionStatus.INACTIVE)),
 }
@@ -78,6 +83,9 @@ TABLE: Final[Mapping[SubscriptionAction, Rule]] = {
 # After these only the merchant starts it again: a healthy probe must not undo a decision.
 _SWITCHED_OFF_BY: Final = frozenset((SubscriptionAction.DEACTIVATE, SubscriptionAction.GIVE_UP))
 _SWITCHED_ON_BY: Final = frozenset((SubscriptionAction.ACTIVATE, SubscriptionAction.TRY))
+_FAILING: Final = frozenset((SubscriptionAction.FAIL, SubscriptionAction.SUSPEND))
+# Not a healthy probe: it says nothing about what becomes of notifications.
+_WORKING: Final = frozenset((SubscriptionAction.ACTIVATE, SubscriptionAction.TRY, SubscriptionAction.TAKE))
 
 
 class ProductEvents(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,6 +162,7 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     One subscription. `retry_policy` None is the operator's default; `version` is the store's, 0 before the first save.
 
     `is_switched_off` tells a subscription that was switched off from one that never started: probes start only these.
+    `failing_since` is when a notification was given up, or all were held, and nothing was taken since.
     """
 
     webhook_id: str
@@ -163,6 +172,7 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     health_check_url: str | None = None
     status: SubscriptionStatus
     is_switched_off: bool = False
+    failing_since: datetime | None = None
     name: str | None = None
     description: str | None = None
     retry_policy: RetryPolicy | None = None
@@ -202,10 +212,14 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         leads = TABLE[action].leads
         if action is SubscriptionAction.RESUME and self.is_switched_off:
             return self
+        failing_since = self.failing_since
+        if action in _FAILING:
+            failing_since = failing_since or at
+        elif action in _WORKING:
+            failing_since = None
         is_switched_off = action in _SWITCHED_OFF_BY or (self.is_switched_off and action not in _SWITCHED_ON_BY)
-        if leads[self.status] is self.status and is_switched_off == self.is_switched_off:
-            return self
-        return replace(self, status=leads[self.status], is_switched_off=is_switched_off, updated_at=at)
+        after = replace(self, status=leads[self.status], is_switched_off=is_switched_off, failing_since=failing_since)
+        return self if after == self else replace(after, updated_at=at)
 
 
 class WebhookRefusal(Refusal):

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from paydue.domain.mail_address import Suppression, SuppressionReason, same_address
 from paydue.storage.rows import Row, read_time, time_text
 from paydue.usecases.delivery_ports import Job, JobState, Try
 from paydue.usecases.ports import Channel
@@ -144,4 +145,31 @@ def read_try(row: Row) -> Try:
         trace_id=trace_id,
         request=request,
         answer=answer,
+    )
+
+
+# What `read_suppression` takes, in its order.
+SUPPRESSION_COLUMNS: Final = ("address", "reason", "said", "message_id", "suppressed_at")
+
+
+def write_suppression(suppression: Suppression) -> Row:
+    """Return the values of `SUPPRESSION_COLUMNS`."""
+    return (
+        same_address(suppression.address),
+        suppression.reason.value,
+        suppression.said,
+        message_key(suppression.message_id) if suppression.message_id is not None else None,
+        time_text(suppression.at),
+    )
+
+
+def read_suppression(row: Row) -> Suppression:
+    """Return the suppression of a row of `SUPPRESSION_COLUMNS`."""
+    address, reason, said, key, at = row
+    return Suppression(
+        address=address,
+        reason=SuppressionReason(reason),
+        said=said,
+        message_id=message_text(key) if key is not None else None,
+        at=read_time(at),
     )

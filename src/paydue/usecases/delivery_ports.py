@@ -12,6 +12,7 @@ from typing import Protocol
 import msgspec
 
 from paydue.domain.invoice import Invoice
+from paydue.domain.mail_address import Suppression
 from paydue.usecases.ports import Actor, Channel, Message
 
 
@@ -105,6 +106,22 @@ class Outbox(Protocol):
         """
         ...
 
+    async def tell(self, merchant_id: str, message: Message, at: datetime) -> None:
+        """
+        Put a message in that is about no invoice: its job has serial 0 and no number.
+
+        However often it is asked for with the same topic, recipient and facts, it is put in once.
+        """
+        ...
+
+    async def find(self, message_id: str) -> Job | None:
+        """Return the message of that id, whosever it is."""
+        ...
+
+    async def came_back(self, job: Job, tried: Try, *, for_good: bool) -> None:
+        """Log what was heard of a mail after it was taken; one that came back `for_good` is PARKED if it was DONE."""
+        ...
+
     async def give_back(self, jobs: Sequence[Job]) -> None:
         """End leases whose jobs were not begun, as if they had never been taken."""
         ...
@@ -112,6 +129,18 @@ class Outbox(Protocol):
     async def release_held(self, merchant_id: str, recipient: str | None, at: datetime) -> int:
         """
         Make held jobs due again, oldest first, and return how many; without a recipient all webhooks of the merchant.
+        """
+        ...
+
+    async def held(self) -> Sequence[tuple[str, str]]:
+        """Return the merchants and the recipients for whom anything is held."""
+        ...
+
+    async def expire_held(self, merchant_id: str, recipient: str, before: datetime, most: int, outcome: str) -> int:
+        """
+        Park what is held for the recipient since before that time, and the oldest beyond `most`; return how many.
+
+        `outcome` is what is said about them. They can be sent again like anything that is parked.
         """
         ...
 
@@ -129,6 +158,54 @@ class Outbox(Protocol):
 
         Returns how many were dropped, at most `limit` of each kind.
         """
+        ...
+
+
+class Suppressions(Protocol):
+    """One merchant's addresses that no mail goes to."""
+
+    async def suppression(self, address: str) -> Suppression | None:
+        """Return whether and why mails to that address stop; its letter case does not matter."""
+        ...
+
+    async def suppressions(self, after: str, limit: int) -> Sequence[Suppression]:
+        """Return those of addresses behind `after`, in the order of the addresses."""
+        ...
+
+    async def suppress(self, suppression: Suppression, actor: Actor) -> None:
+        """Stop mails to an address; one that is stopped for that reason already stays as it is."""
+        ...
+
+    async def lift(self, address: str, at: datetime, actor: Actor) -> bool:
+        """Let mails go to that address again; tell whether they were stopped."""
+        ...
+
+
+class Room(StrEnum):
+    """Whether one more mail may go out today: by the merchant's limit, and by that of each recipient."""
+
+    FREE = "free"
+    MERCHANT_FULL = "merchant full"
+    RECIPIENT_FULL = "recipient full"
+
+
+class MailCounts(Protocol):
+    """How many mails were handed over on a day, in all processes together."""
+
+    async def take(self, merchant_id: str, recipient: str, day: date, most: int, most_each: int) -> Room:
+        """
+        Count one more mail of that day; unless the merchant has had `most`, or the recipient `most_each`.
+
+        A limit of 0 is none. What is not FREE was not counted.
+        """
+        ...
+
+    async def give_back(self, merchant_id: str, recipient: str, day: date) -> None:
+        """Count one less: it was not handed over."""
+        ...
+
+    async def forget(self, before: date) -> None:
+        """Drop the counts of earlier days."""
         ...
 
 
@@ -175,3 +252,15 @@ class Reminders(Protocol):
         ...
 
     async def was_reminded(self, merchant_id: str, serial: int, kind: str, due: date) -> bool: ...
+
+    async def stopped_at(self, merchant_id: str, serial: int) -> datetime | None:
+        """Return since when that invoice's payer gets no reminders; None: reminders are sent."""
+        ...
+
+    async def stop(self, merchant_id: str, serial: int, at: datetime, actor: Actor) -> None:
+        """Have no reminders sent for that invoice any more."""
+        ...
+
+    async def start(self, merchant_id: str, serial: int, at: datetime, actor: Actor) -> None:
+        """Have reminders sent for that invoice again."""
+        ...

@@ -15,6 +15,7 @@ import msgspec
 from paydue.domain.events import Event
 from paydue.domain.invoice import Invoice
 from paydue.domain.lifecycle import Status
+from paydue.domain.mail_address import Suppression
 from paydue.domain.merchant import Merchant
 from paydue.domain.merchant_fields import FieldDefinition, ReferenceType
 from paydue.domain.payments import Payment
@@ -182,6 +183,15 @@ class MerchantStore(Protocol):
         Return the ids of the subscriptions that want that event, now or when they are resumed.
 
         Asked for on the way to many a change: answered from memory, as it was five seconds ago at most.
+        """
+        ...
+
+    async def suppression(self, address: str) -> Suppression | None:
+        """
+        Return whether and why no mail goes to that address.
+
+        Asked for on the way to many a change: where the merchant has none, answered from memory, as it was five
+        seconds ago at most.
         """
         ...
 

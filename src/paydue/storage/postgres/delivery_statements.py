@@ -8,7 +8,8 @@ Apart from `statements.py` because nothing here is run where an invoice is creat
 
 from typing import Final
 
-from paydue.storage.outbox_rows import JOB_COLUMNS, TRY_COLUMNS
+from paydue.domain.mail_address import SuppressionReason
+from paydue.storage.outbox_rows import JOB_COLUMNS, SUPPRESSION_COLUMNS, TRY_COLUMNS
 from paydue.storage.postgres.statements import EVERYBODY, behind_wall
 from paydue.storage.rows import READ_COLUMNS
 from paydue.storage.webhook_rows import SUBSCRIPTION_COLUMNS, WEBHOOK_KEY_COLUMNS
@@ -101,6 +102,41 @@ ADD_CONSEQUENCE: Final = (
     " SELECT $1, $2, $3, 1 + max(part), $4, $5, max(number), $6, $7, $8, $9, $10"
     " FROM outbox WHERE merchant_id = $1 AND serial = $2 AND position = $3"
     " HAVING max(part) IS NOT NULL AND count(*) FILTER (WHERE cause_part = $4 AND topic = $7) = 0"
+)
+
+# A message about no invoice; no row when there is one of that topic, recipient and facts already.
+TELL: Final = (
+    "INSERT INTO outbox (merchant_id, serial, position, part, message_id, number, channel, topic, recipient, facts,"
+    " due_at) SELECT $1, 0, 1 + coalesce(max(position), 0), 0, $2, '', $3, $4, $5, $6, $7"
+    " FROM outbox WHERE merchant_id = $1 AND serial = 0"
+    " HAVING count(*) FILTER (WHERE topic = $4 AND recipient = $5 AND facts = $6) = 0"
+)
+# One message, whosever it is.
+FIND: Final = behind_wall(
+    f"SELECT {', '.join(f'own.{name}' for name in JOB_COLUMNS)} FROM merchants CROSS JOIN LATERAL (SELECT * FROM outbox"
+    f" WHERE outbox.merchant_id = merchants.merchant_id AND state IN ({_STATES}) AND message_id = $2) AS own"
+    f" WHERE wall.merchant_id = '{EVERYBODY}'"
+)
+# What is heard of a message after it was done with.
+CAME_BACK: Final = f"UPDATE outbox SET state = $5, last_outcome = $6 WHERE {_AT_PLACE} AND state = 'done'"
+
+# What is held too long
+
+# For whom anything is held.
+HELD_RECIPIENTS: Final = behind_wall(
+    "SELECT DISTINCT merchant_id, recipient FROM outbox WHERE state = 'held' AND recipient IS NOT NULL"
+    f" AND wall.merchant_id = '{EVERYBODY}'"
+)
+# The newest of what is held beyond so many, for a recipient.
+HELD_BEYOND: Final = behind_wall(
+    f"SELECT * FROM (SELECT message_id FROM outbox WHERE {_OF_WALL} AND recipient = $2 AND state = 'held'"
+    " ORDER BY message_id DESC LIMIT 1 OFFSET $3) AS nth"
+)
+# Some of what is held for a recipient up to a message.
+EXPIRE_HELD: Final = (
+    "UPDATE outbox SET state = 'parked', last_outcome = $4 WHERE (merchant_id, serial, position, part) IN ("
+    "SELECT merchant_id, serial, position, part FROM outbox WHERE merchant_id = $1 AND recipient = $2"
+    " AND state = 'held' AND message_id <= $3 LIMIT $5 FOR UPDATE SKIP LOCKED)"
 )
 
 # Making due again
@@ -232,8 +268,52 @@ ADD_WEBHOOK_KEY: Final = (
 # Webhook keys that are forgotten.
 DROP_WEBHOOK_KEYS: Final = "DELETE FROM webhook_keys WHERE merchant_id = $1 AND key_id = ANY ($2)"
 
+# Whom mails go to, and how many
+
+# Whether a merchant's mails to any address are stopped.
+HAS_SUPPRESSIONS: Final = behind_wall(f"SELECT 1 FROM suppressions WHERE {_OF_WALL} LIMIT 1")
+# Whether mails to an address are stopped, and why.
+SUPPRESSION: Final = behind_wall(
+    f"SELECT {_columns(SUPPRESSION_COLUMNS)} FROM suppressions WHERE {_OF_WALL} AND address = $2"
+)
+# Addresses that mails do not go to, behind one.
+SUPPRESSIONS: Final = behind_wall(
+    f"SELECT {_columns(SUPPRESSION_COLUMNS)} FROM suppressions WHERE {_OF_WALL} AND address > $2"
+    " ORDER BY address LIMIT $3"
+)
+# An address that mails stop going to; no row when they stopped for that reason before.
+SUPPRESS: Final = (
+    f"INSERT INTO suppressions AS kept (merchant_id, {_columns(SUPPRESSION_COLUMNS)})"
+    f" VALUES ($1, {_columns(tuple(f'${n + 2}' for n in range(len(SUPPRESSION_COLUMNS))))})"
+    " ON CONFLICT (merchant_id, address) DO UPDATE SET"
+    " reason = excluded.reason, said = excluded.said, message_id = excluded.message_id,"
+    f" suppressed_at = excluded.suppressed_at WHERE kept.reason = '{SuppressionReason.COMPLAINED.value}'"
+    " AND excluded.reason <> kept.reason"
+)
+# An address that mails may go to again.
+LIFT: Final = "DELETE FROM suppressions WHERE merchant_id = $1 AND address = $2"
+# One more mail of a day to a recipient ('': to anybody), and how many that are.
+COUNT_MAIL: Final = (
+    "INSERT INTO mail_counts AS kept (merchant_id, day, recipient, mails) VALUES ($1, $2, $3, 1)"
+    " ON CONFLICT (merchant_id, day, recipient) DO UPDATE SET mails = kept.mails + 1 RETURNING mails"
+)
+# One less.
+UNCOUNT_MAIL: Final = (
+    "UPDATE mail_counts SET mails = mails - 1 WHERE merchant_id = $1 AND day = $2 AND recipient = $3 AND mails > 0"
+)
+# Counts of days that are over.
+FORGET_COUNTS: Final = "DELETE FROM mail_counts WHERE day < $1"
+
 # Reminders
 
+# Since when an invoice's payer gets none.
+STOPPED_AT: Final = behind_wall(f"SELECT stopped_at FROM reminder_stops WHERE {_OF_WALL} AND serial = $2")
+# That an invoice's payer gets none.
+STOP_REMINDERS: Final = (
+    "INSERT INTO reminder_stops (merchant_id, serial, stopped_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
+)
+# That an invoice's payer gets them again.
+START_REMINDERS: Final = "DELETE FROM reminder_stops WHERE merchant_id = $1 AND serial = $2"
 # Whether a payer was reminded.
 WAS_REMINDED: Final = behind_wall(
     f"SELECT 1 FROM reminders WHERE {_OF_WALL} AND serial = $2 AND kind = $3 AND due_date = $4"

@@ -8,12 +8,12 @@ from paydue.domain.lifecycle import Status
 from paydue.storage.rows import INVOICE_COLUMNS, KEY_COLUMNS
 from paydue.storage.webhook_rows import SUBSCRIPTION_COLUMNS, WEBHOOK_KEY_COLUMNS
 
-_OF_INVOICES: Final = ("events", "payments", "outbox", "payment_links", "reminders", "attempts")
+_OF_INVOICES: Final = ("events", "payments", "payment_links", "reminders", "reminder_stops", "attempts")
 _OF_MESSAGES: Final = ("delivery_tries", "renderings")
 _OF_ATTEMPTS: Final = ("gateway_transactions", "unapplied_money", "gateway_notifications")
 _OF_MERCHANTS: Final = (
     "invoices", "status_blocks", "receipts", "settings", "logos", "field_definitions", "access_keys", "subscriptions",
-    "webhook_keys", "actions"
+    "webhook_keys", "actions", "suppressions", "mail_counts"
 )  # fmt: skip
 
 # What the database itself finds wrong with its tables: indexes that were never finished, walls that somebody took down.
@@ -40,7 +40,7 @@ ALL_COUNTERS: Final = (
 # How many rows of each kind there are.
 TOTALS: Final = (
     "SELECT (SELECT count(*) FROM invoices), (SELECT count(*) FROM events), (SELECT count(*) FROM payments),"
-    " (SELECT count(*) FROM outbox), (SELECT count(*) FROM payment_links)"
+    " (SELECT count(*) FROM outbox WHERE serial > 0), (SELECT count(*) FROM payment_links)"
 )
 # A stretch of invoices, whole.
 INVOICE_STRETCH: Final = (
@@ -107,11 +107,12 @@ def _a_few(query: str) -> str:
     return f"WITH stray AS MATERIALIZED ({query}) SELECT * FROM stray LIMIT 20"
 
 
-def _strays(table: str) -> str:
-    """Return the query for rows of a table whose invoice is not there."""
+def _strays(table: str, but: str = "") -> str:
+    """Return the query for rows of a table whose invoice is not there; `but` says which need none."""
     return _a_few(
         f"SELECT '{table}', 'serial ' || serial || ' of ' || merchant_id FROM {table} AS stray WHERE NOT EXISTS ("
         "SELECT 1 FROM invoices WHERE invoices.merchant_id = stray.merchant_id AND invoices.serial = stray.serial)"
+        f"{but}"
     )
 
 
@@ -144,6 +145,8 @@ def _without_merchant(table: str) -> str:
 # Rows that belong to nothing.
 STRAYS: Final = (
     *(_strays(table) for table in _OF_INVOICES),
+    # What a merchant is told about no invoice has serial 0.
+    _strays("outbox", " AND stray.serial > 0"),
     *(_without_message(table) for table in _OF_MESSAGES),
     *(_without_attempt(table) for table in _OF_ATTEMPTS),
     *(_without_merchant(table) for table in _OF_MERCHANTS),

@@ -16,6 +16,7 @@ from paydue.domain.errors import (
 )
 from paydue.domain.invoice import Invoice
 from paydue.domain.lifecycle import Status
+from paydue.domain.mail_address import Suppression
 from paydue.domain.merchant import Merchant
 from paydue.domain.merchant_fields import FieldDefinition, ReferenceType
 from paydue.domain.settings import ProductType, Settings
@@ -23,6 +24,7 @@ from paydue.storage import rows
 from paydue.storage.postgres import statements as sql
 from paydue.storage.postgres import writes
 from paydue.storage.postgres.gathered_reads import InvoiceReads
+from paydue.storage.postgres.mail_rules import SuppressionMemory
 from paydue.storage.postgres.pages import find_page
 from paydue.storage.postgres.sessions import Readers
 from paydue.storage.postgres.subscriptions import SubscriptionMemory
@@ -54,6 +56,7 @@ class Installation(msgspec.Struct, frozen=True):
     merchants: ShortMemory[str, Merchant]
     settings: ShortMemory[tuple[str, ProductType], Settings]
     subscriptions: SubscriptionMemory
+    suppressions: SuppressionMemory
     turns: Turns
     on_messages: Callable[[], None]
 
@@ -107,6 +110,10 @@ class PostgresMerchantStore:
         """Return the subscriptions that listen to that event, as they were five seconds ago at most."""
         known = await self._installation.subscriptions.of(self._merchant_id)
         return known.listening.get(event_type, ())
+
+    async def suppression(self, address: str) -> Suppression | None:
+        """Return whether and why no mail goes to that address; that there are none is five seconds old at most."""
+        return await self._installation.suppressions.find(self._merchant_id, address)
 
     async def recorded_answer(self, key: str) -> RecordedAnswer | None:
         """Return what was answered first under that idempotency key."""

@@ -8,6 +8,7 @@ from typing import Final
 from paydue.storage import rows
 from paydue.storage.message_ids import MessageIds
 from paydue.storage.outbox_rows import (
+    LOWEST_ID,
     PLACE_COLUMNS,
     lowest_id,
     message_key,
@@ -23,6 +24,7 @@ from paydue.storage.postgres.deliveries import rendering
 from paydue.storage.postgres.lanes import Lanes, take
 from paydue.storage.postgres.resending import held_for, in_state, make_all_due
 from paydue.storage.postgres.sessions import Readers
+from paydue.storage.postgres.statements import EVERYBODY
 from paydue.storage.postgres.works import Hand
 from paydue.storage.postgres.writer import Writer
 from paydue.storage.rows import Row
@@ -33,6 +35,8 @@ _PLACE: Final = len(PLACE_COLUMNS)
 _CHANNEL: Final = position("channel")
 _WEBHOOK: Final = Channel.WEBHOOK.value
 _LEASE_BYTES: Final = 8
+# So many are written in one go, so that nobody else waits for long.
+_EXPIRED_AT_ONCE: Final = 500
 
 
 class PostgresOutbox:
@@ -117,6 +121,33 @@ class PostgresOutbox:
         # Two workers who have two messages of one event would otherwise both give the same part.
         await self._writer.small((cause.merchant_id,), write)
 
+    async def tell(self, merchant_id: str, message: Message, at: datetime) -> None:
+        """Put in a message that is about no invoice: once for each topic, recipient and facts."""
+        (message_id,) = self._ids.fresh(at, 1)
+        facts = write_facts(message.facts)
+        told = (merchant_id, message_id, message.channel.value, message.topic, message.recipient, facts)
+
+        async def write(hand: Hand) -> None:
+            await hand.write(sql.TELL, *told, rows.time_text(at))
+
+        # Two workers would otherwise both give the same position.
+        await self._writer.small((merchant_id,), write)
+
+    async def find(self, message_id: str) -> Job | None:
+        """Return the message of that id, whosever it is."""
+        found = await self._readers.read(sql.FIND, EVERYBODY, message_key(message_id))
+        return read_job(found[0]) if found else None
+
+    async def came_back(self, job: Job, tried: Try, *, for_good: bool) -> None:
+        """Log what was heard of a mail after it was taken; one that came back `for_good` is PARKED if it was DONE."""
+
+        async def log(hand: Hand) -> None:
+            await hand.write(sql.ADD_TRY, job.merchant_id, message_key(job.message_id), *write_try(tried))
+            if for_good:
+                await hand.write(sql.CAME_BACK, *place_of(job), JobState.PARKED.value, tried.outcome)
+
+        await self._writer.small((job.merchant_id,), log, locks=False)
+
     async def give_back(self, jobs: Sequence[Job]) -> None:
         """End leases whose jobs were not begun, as if they had never been taken."""
 
@@ -139,6 +170,24 @@ class PostgresOutbox:
         return await make_all_due(
             self._writer, merchant_id, held, at, lambda row: recipient is not None or row[_CHANNEL] == _WEBHOOK
         )
+
+    async def held(self) -> Sequence[tuple[str, str]]:
+        """Return the merchants and the recipients for whom anything is held."""
+        found = await self._readers.read(sql.HELD_RECIPIENTS, EVERYBODY)
+        return [(merchant_id, recipient) for merchant_id, recipient in found]
+
+    async def expire_held(self, merchant_id: str, recipient: str, before: datetime, most: int, outcome: str) -> int:
+        """Park what is held for the recipient since before that time, and the oldest beyond `most`; return how many."""
+        beyond = await self._readers.read(sql.HELD_BEYOND, merchant_id, recipient, most)
+        last = max(lowest_id(before), *(key for (key,) in beyond), LOWEST_ID)
+
+        async def park(hand: Hand) -> int:
+            return await hand.write(sql.EXPIRE_HELD, merchant_id, recipient, last, outcome, _EXPIRED_AT_ONCE)
+
+        expired = 0
+        while parked := await self._writer.small((merchant_id,), park, locks=False):
+            expired += parked
+        return expired
 
     async def next_due(self) -> datetime | None:
         """Return when the next job can be taken; what waits for one under way or held counts for nothing."""

@@ -22,6 +22,7 @@ from paydue.storage.postgres.clock import DatabaseClock
 from paydue.storage.postgres.deliveries import PostgresDeliveries
 from paydue.storage.postgres.gathered_reads import InvoiceReads
 from paydue.storage.postgres.ledger import PostgresLedger, one_moment
+from paydue.storage.postgres.mail_rules import PostgresMailCounts, PostgresSuppressions, SuppressionMemory
 from paydue.storage.postgres.merchant_store import Installation, PostgresMerchantStore
 from paydue.storage.postgres.outbox import PostgresOutbox
 from paydue.storage.postgres.reminders import PostgresReminders
@@ -59,8 +60,10 @@ class PostgresStore:
         self._agreeing: asyncio.Task[None] | None = None
         self._subscriptions = SubscriptionMemory(readers)
         self.outbox: Final = PostgresOutbox(readers, self._writer)
-        self.reminders: Final = PostgresReminders(readers, vault)
+        self.reminders: Final = PostgresReminders(readers, self._writer, vault)
         self.attempts_to_look_at: Final = PostgresAttemptsToLookAt(readers, self._writer)
+        self.mail_counts: Final = PostgresMailCounts(self._writer)
+        self._suppressions = SuppressionMemory(readers)
         self._wake: Callable[[], None] = lambda: None
         self._installation = Installation(
             readers,
@@ -71,6 +74,7 @@ class PostgresStore:
             merchants,
             settings,
             self._subscriptions,
+            self._suppressions,
             Turns(),
             on_messages=self._tell_of_messages,
         )
@@ -127,6 +131,10 @@ class PostgresStore:
         return PostgresSubscriptions(
             merchant_id, self._readers, self._writer, self._vault, self.clock, self._subscriptions
         )
+
+    def suppressions_of(self, merchant_id: str) -> PostgresSuppressions:
+        """Return the addresses that no mail of that merchant goes to, known or not."""
+        return PostgresSuppressions(merchant_id, self._readers, self._writer, self._suppressions)
 
     def deliveries_of(self, merchant_id: str) -> PostgresDeliveries:
         """Return the messages of that merchant, known or not."""

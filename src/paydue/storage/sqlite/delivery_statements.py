@@ -8,7 +8,8 @@ Apart from `statements.py` because nothing here is run where an invoice is creat
 
 from typing import Final
 
-from paydue.storage.outbox_rows import JOB_COLUMNS, TRY_COLUMNS
+from paydue.domain.mail_address import SuppressionReason
+from paydue.storage.outbox_rows import JOB_COLUMNS, SUPPRESSION_COLUMNS, TRY_COLUMNS
 from paydue.storage.rows import READ_COLUMNS
 from paydue.storage.webhook_rows import SUBSCRIPTION_COLUMNS, WEBHOOK_KEY_COLUMNS
 from paydue.usecases.delivery_ports import JobState
@@ -85,6 +86,41 @@ ADD_CONSEQUENCE: Final = (
     " recipient, facts, due_at) SELECT merchant_id, serial, position, 1 + max(part), ?, ?, number, ?, ?, ?, ?, ?"
     " FROM outbox WHERE merchant_id = ? AND serial = ? AND position = ?"
     " HAVING ifnull(sum(cause_part = ? AND topic = ?), 0) = 0 AND max(part) IS NOT NULL"
+)
+
+# A message about no invoice; no row when there is one of that topic, recipient and facts already.
+TELL: Final = (
+    "INSERT INTO outbox (merchant_id, serial, position, part, message_id, number, channel, topic, recipient, facts,"
+    " due_at) SELECT ?1, 0, 1 + ifnull(max(position), 0), 0, ?2, '', ?3, ?4, ?5, ?6, ?7"
+    " FROM outbox WHERE merchant_id = ?1 AND serial = 0"
+    " HAVING ifnull(sum(topic = ?4 AND recipient = ?5 AND facts = ?6), 0) = 0"
+)
+# One message, whosever it is.
+FIND: Final = (
+    f"SELECT {', '.join(f'outbox.{name}' for name in JOB_COLUMNS)} FROM merchants CROSS JOIN outbox"
+    " INDEXED BY outbox_by_message ON outbox.merchant_id = merchants.merchant_id"
+    f" AND state IN ({', '.join(repr(state.value) for state in JobState)}) AND message_id = ?"
+)
+# What is heard of a message after it was done with.
+CAME_BACK: Final = f"UPDATE outbox SET state = ?, last_outcome = ? WHERE {_AT_PLACE} AND state = 'done'"
+
+# What is held too long
+
+# For whom anything is held.
+HELD_RECIPIENTS: Final = (
+    "SELECT DISTINCT merchant_id, recipient FROM outbox INDEXED BY outbox_held"
+    " WHERE state = 'held' AND recipient IS NOT NULL"
+)
+# The newest of what is held beyond so many, for a recipient.
+HELD_BEYOND: Final = (
+    "SELECT message_id FROM outbox INDEXED BY outbox_held WHERE merchant_id = ? AND recipient = ? AND state = 'held'"
+    " ORDER BY message_id DESC LIMIT 1 OFFSET ?"
+)
+# Some of what is held for a recipient up to a message.
+EXPIRE_HELD: Final = (
+    "UPDATE outbox SET state = 'parked', last_outcome = ? WHERE (merchant_id, serial, position, part) IN ("
+    "SELECT merchant_id, serial, position, part FROM outbox INDEXED BY outbox_held"
+    " WHERE merchant_id = ? AND recipient = ? AND state = 'held' AND message_id <= ? LIMIT ?)"
 )
 
 # Making due again
@@ -211,8 +247,49 @@ ADD_WEBHOOK_KEY: Final = (
 # A webhook key that is forgotten.
 DROP_WEBHOOK_KEY: Final = "DELETE FROM webhook_keys WHERE merchant_id = ? AND key_id = ?"
 
+# Whom mails go to, and how many
+
+# Whether a merchant's mails to any address are stopped.
+HAS_SUPPRESSIONS: Final = "SELECT 1 FROM suppressions WHERE merchant_id = ? LIMIT 1"
+# Whether mails to an address are stopped, and why.
+SUPPRESSION: Final = f"SELECT {_columns(SUPPRESSION_COLUMNS)} FROM suppressions WHERE merchant_id = ? AND address = ?"
+# Addresses that mails do not go to, behind one.
+SUPPRESSIONS: Final = (
+    f"SELECT {_columns(SUPPRESSION_COLUMNS)} FROM suppressions WHERE merchant_id = ? AND address > ?"
+    " ORDER BY address LIMIT ?"
+)
+# An address that mails stop going to; no row when they stopped for that reason before.
+SUPPRESS: Final = (
+    f"INSERT INTO suppressions (merchant_id, {_columns(SUPPRESSION_COLUMNS)})"
+    f" VALUES (?, {_marks(len(SUPPRESSION_COLUMNS))}) ON CONFLICT (merchant_id, address) DO UPDATE SET"
+    " reason = excluded.reason, said = excluded.said, message_id = excluded.message_id,"
+    f" suppressed_at = excluded.suppressed_at WHERE reason = '{SuppressionReason.COMPLAINED.value}'"
+    " AND excluded.reason <> reason"
+)
+# An address that mails may go to again.
+LIFT: Final = "DELETE FROM suppressions WHERE merchant_id = ? AND address = ?"
+# One more mail of a day to a recipient ('': to anybody), and how many that are.
+COUNT_MAIL: Final = (
+    "INSERT INTO mail_counts (merchant_id, day, recipient, mails) VALUES (?, ?, ?, 1)"
+    " ON CONFLICT (merchant_id, day, recipient) DO UPDATE SET mails = mails + 1 RETURNING mails"
+)
+# One less.
+UNCOUNT_MAIL: Final = (
+    "UPDATE mail_counts SET mails = mails - 1 WHERE merchant_id = ? AND day = ? AND recipient = ? AND mails > 0"
+)
+# Counts of days that are over.
+FORGET_COUNTS: Final = "DELETE FROM mail_counts WHERE day < ?"
+
 # Reminders
 
+# Since when an invoice's payer gets none.
+STOPPED_AT: Final = "SELECT stopped_at FROM reminder_stops WHERE merchant_id = ? AND serial = ?"
+# That an invoice's payer gets none.
+STOP_REMINDERS: Final = (
+    "INSERT INTO reminder_stops (merchant_id, serial, stopped_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+)
+# That an invoice's payer gets them again.
+START_REMINDERS: Final = "DELETE FROM reminder_stops WHERE merchant_id = ? AND serial = ?"
 # That a payer is reminded.
 ADD_REMINDER: Final = f"INSERT INTO reminders VALUES ({_marks(4)})"
 # Whether a payer was reminded.

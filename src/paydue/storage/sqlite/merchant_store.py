@@ -16,6 +16,7 @@ from paydue.domain.errors import (
 )
 from paydue.domain.invoice import Invoice
 from paydue.domain.lifecycle import Status
+from paydue.domain.mail_address import Suppression
 from paydue.domain.merchant import Merchant
 from paydue.domain.merchant_fields import FieldDefinition, ReferenceType
 from paydue.domain.settings import ProductType, Settings
@@ -24,6 +25,7 @@ from paydue.storage.short_memory import ShortMemory
 from paydue.storage.sqlite import statements as sql
 from paydue.storage.sqlite.batch import Batch
 from paydue.storage.sqlite.engine import Engine
+from paydue.storage.sqlite.mail_rules import SuppressionMemory
 from paydue.storage.sqlite.pages import find_page
 from paydue.storage.sqlite.subscriptions import SubscriptionMemory
 from paydue.storage.sqlite.writer import Writer
@@ -42,6 +44,7 @@ class Installation(msgspec.Struct, frozen=True):
     merchants: ShortMemory[str, Merchant]
     settings: ShortMemory[tuple[str, ProductType], Settings]
     subscriptions: SubscriptionMemory
+    suppressions: SuppressionMemory
     turns: Turns
     on_messages: Callable[[], None]
 
@@ -95,6 +98,10 @@ class SqliteMerchantStore:
     async def webhooks_for(self, event_type: str) -> tuple[str, ...]:
         """Return the subscriptions that listen to that event, as they were five seconds ago at most."""
         return self._installation.subscriptions.of(self._merchant_id).listening.get(event_type, ())
+
+    async def suppression(self, address: str) -> Suppression | None:
+        """Return whether and why no mail goes to that address; that there are none is five seconds old at most."""
+        return self._installation.suppressions.find(self._merchant_id, address)
 
     async def recorded_answer(self, key: str) -> RecordedAnswer | None:
         """Return what was answered first under that idempotency key."""

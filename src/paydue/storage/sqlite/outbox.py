@@ -8,6 +8,7 @@ from typing import Final
 from paydue.storage import rows
 from paydue.storage.message_ids import MessageIds
 from paydue.storage.outbox_rows import (
+    LOWEST_ID,
     PLACE_COLUMNS,
     lowest_id,
     message_key,
@@ -32,6 +33,8 @@ _PLACE: Final = len(PLACE_COLUMNS)
 _CHANNEL: Final = position("channel")
 _WEBHOOK: Final = Channel.WEBHOOK.value
 _LEASE_BYTES: Final = 8
+# So many are written in one go, so that nobody else waits for long.
+_EXPIRED_AT_ONCE: Final = 500
 
 
 class SqliteOutbox:
@@ -113,6 +116,29 @@ class SqliteOutbox:
         )
         await self._writer.submit(lambda batch: batch.write(sql.ADD_CONSEQUENCE, added))
 
+    async def tell(self, merchant_id: str, message: Message, at: datetime) -> None:
+        """Put in a message that is about no invoice: once for each topic, recipient and facts."""
+        (message_id,) = self._ids.fresh(at, 1)
+        facts = write_facts(message.facts)
+        told = (merchant_id, message_id, message.channel.value, message.topic, message.recipient, facts)
+        await self._writer.submit(lambda batch: batch.write(sql.TELL, (*told, rows.time_text(at))))
+
+    async def find(self, message_id: str) -> Job | None:
+        """Return the message of that id, whosever it is."""
+        found = self._engine.read(sql.FIND, (message_key(message_id),))
+        return read_job(found[0]) if found else None
+
+    async def came_back(self, job: Job, tried: Try, *, for_good: bool) -> None:
+        """Log what was heard of a mail after it was taken; one that came back `for_good` is PARKED if it was DONE."""
+        logged = (job.merchant_id, message_key(job.message_id), *write_try(tried))
+
+        def log(batch: Batch) -> None:
+            batch.write(sql.ADD_TRY, logged)
+            if for_good:
+                batch.write(sql.CAME_BACK, (JobState.PARKED.value, tried.outcome, *place_of(job)))
+
+        await self._writer.submit(log)
+
     async def give_back(self, jobs: Sequence[Job]) -> None:
         """End leases whose jobs were not begun, as if they had never been taken."""
         ended = [(*place_of(job), job.lease) for job in jobs]
@@ -131,6 +157,21 @@ class SqliteOutbox:
         return await make_all_due(
             self._writer, held, at, lambda row: recipient is not None or row[_CHANNEL] == _WEBHOOK
         )
+
+    async def held(self) -> Sequence[tuple[str, str]]:
+        """Return the merchants and the recipients for whom anything is held."""
+        return [(merchant_id, recipient) for merchant_id, recipient in self._engine.read(sql.HELD_RECIPIENTS)]
+
+    async def expire_held(self, merchant_id: str, recipient: str, before: datetime, most: int, outcome: str) -> int:
+        """Park what is held for the recipient since before that time, and the oldest beyond `most`; return how many."""
+        beyond = self._engine.read(sql.HELD_BEYOND, (merchant_id, recipient, most))
+        last = max(lowest_id(before), *(key for (key,) in beyond), LOWEST_ID)
+        expired = 0
+        while parked := await self._writer.submit(
+            lambda batch: batch.write(sql.EXPIRE_HELD, (outcome, merchant_id, recipient, last, _EXPIRED_AT_ONCE))
+        ):
+            expired += parked
+        return expired
 
     async def next_due(self) -> datetime | None:
         """Return when the next job can be taken; what waits for one under way or held counts for nothing."""

@@ -227,7 +227,7 @@ HIGHEST_ID: Final = "SELECT max(id) FROM invoices WHERE id BETWEEN ? AND ?"
 # How many rows of each kind there are.
 TOTALS: Final = (
     "SELECT (SELECT count(*) FROM invoices), (SELECT count(*) FROM events), (SELECT count(*) FROM payments),"
-    " (SELECT count(*) FROM outbox), (SELECT count(*) FROM payment_links)"
+    " (SELECT count(*) FROM outbox WHERE serial > 0), (SELECT count(*) FROM payment_links)"
 )
 # A stretch of invoices, whole.
 INVOICE_STRETCH: Final = (
@@ -280,13 +280,13 @@ ALL_WEBHOOK_KEYS: Final = f"SELECT {_columns(WEBHOOK_KEY_COLUMNS)} FROM webhook_
 ALL_KEYS: Final = f"SELECT {_columns(KEY_COLUMNS)} FROM access_keys ORDER BY key_id"
 
 
-def _strays(table: str) -> str:
-    """Return the query for rows of a table whose invoice is not there."""
+def _strays(table: str, but: str = "") -> str:
+    """Return the query for rows of a table whose invoice is not there; `but` says which need none."""
     return (
         f"SELECT '{table}', 'serial ' || stray.serial || ' of ' || stray.merchant_id FROM {table} AS stray"
         " LEFT JOIN merchants AS merchant ON merchant.merchant_id = stray.merchant_id"
         f" LEFT JOIN invoices AS invoice ON invoice.id = (merchant.ordinal << {_SERIAL_BITS}) | stray.serial"
-        " WHERE invoice.id IS NULL LIMIT 20"
+        f" WHERE invoice.id IS NULL{but} LIMIT 20"
     )
 
 
@@ -318,7 +318,9 @@ def _without_merchant(table: str) -> str:
 
 # Rows that belong to nothing.
 STRAYS: Final = (
-    *(_strays(table) for table in ("events", "payments", "outbox", "payment_links", "reminders", "attempts")),
+    *(_strays(table) for table in ("events", "payments", "payment_links", "reminders", "reminder_stops", "attempts")),
+    # What a merchant is told about no invoice has serial 0.
+    _strays("outbox", " AND stray.serial > 0"),
     *(_without_message(table) for table in ("delivery_tries", "renderings")),
     *(_without_attempt(table) for table in ("gateway_transactions", "unapplied_money", "gateway_notifications")),
     *(
@@ -334,6 +336,8 @@ STRAYS: Final = (
             "subscriptions",
             "webhook_keys",
             "actions",
+            "suppressions",
+            "mail_counts",
         )
     ),
 )

@@ -23,6 +23,7 @@ from paydue.storage.sqlite.bulk import SqliteBulk
 from paydue.storage.sqlite.deliveries import SqliteDeliveries
 from paydue.storage.sqlite.engine import Engine
 from paydue.storage.sqlite.ledger import SqliteLedger
+from paydue.storage.sqlite.mail_rules import SqliteMailCounts, SqliteSuppressions, SuppressionMemory
 from paydue.storage.sqlite.merchant_store import Installation, SqliteMerchantStore
 from paydue.storage.sqlite.outbox import SqliteOutbox
 from paydue.storage.sqlite.reminders import SqliteReminders
@@ -51,7 +52,9 @@ class SqliteStore:
         self.replay_guard: Final = None
         self._subscriptions = SubscriptionMemory(engine)
         self.outbox: Final = SqliteOutbox(engine, self._writer)
-        self.reminders: Final = SqliteReminders(engine, vault)
+        self.reminders: Final = SqliteReminders(engine, self._writer, vault)
+        self.mail_counts: Final = SqliteMailCounts(self._writer)
+        self._suppressions = SuppressionMemory(engine)
         merchants: ShortMemory[str, Merchant] = ShortMemory()
         settings: ShortMemory[tuple[str, ProductType], Settings] = ShortMemory()
         self.attempts_to_look_at: Final = SqliteAttemptsToLookAt(engine, self._writer)
@@ -64,6 +67,7 @@ class SqliteStore:
             merchants,
             settings,
             self._subscriptions,
+            self._suppressions,
             Turns(),
             on_messages=self._tell_of_messages,
         )
@@ -101,6 +105,10 @@ class SqliteStore:
         return SqliteSubscriptions(
             merchant_id, self._engine, self._writer, self._vault, self.clock, self._subscriptions
         )
+
+    def suppressions_of(self, merchant_id: str) -> SqliteSuppressions:
+        """Return the addresses that no mail of that merchant goes to, known or not."""
+        return SqliteSuppressions(merchant_id, self._engine, self._writer, self._suppressions)
 
     def deliveries_of(self, merchant_id: str) -> SqliteDeliveries:
         """Return the messages of that merchant, known or not."""
