@@ -20,6 +20,7 @@ digest = $(shell { pwd; sed '/^\[tool\./,$$d' pyproject.toml; cat $(1); } | sha2
 RUNTIME := .venv/.runtime-$(call digest,requirements/build.txt requirements/runtime.txt)
 TOOLS := .venv/.tools-$(call digest,requirements/build.txt requirements/runtime.txt requirements/test.txt)
 SDK := .venv-sdk/.ready-$(call digest,requirements/build.txt requirements/sdk.txt)
+PEER := .venv-peer/.ready-$(call digest,requirements/build.txt requirements/peer.txt)
 LOCKER := .venv-lock/.ready-$(call digest,requirements/lock.txt)
 NODE := tests/journeys/node/node_modules/.ready-$(call digest,tests/journeys/node/package-lock.json)
 
@@ -60,7 +61,8 @@ format: $(TOOLS)  ## mend what can be mended without thought: import order, layo
 	@.venv/bin/ruff check --fix --exit-zero --silent
 	@.venv/bin/ruff format
 
-bench: $(RUNTIME)  ## run the benchmarks; ARGS passes options on
+bench: $(RUNTIME) $(PEER)  ## run the benchmarks, half an hour; ARGS="--quick" in a minute, less exact
+	@tests/machine/setup.sh
 	@.venv/bin/python -m bench $(ARGS)
 
 docs: $(TOOLS)  ## check that every link between the documents leads somewhere
@@ -77,12 +79,13 @@ lock: $(LOCKER)  ## write the lock files from pyproject.toml anew; ARGS=--upgrad
 	@$(COMPILE) --group build --constraint requirements/test.txt --output-file requirements/build.txt
 	@$(COMPILE) --group lock --output-file requirements/lock.txt
 	@$(COMPILE) requirements/sdk.in --output-file requirements/sdk.txt
+	@$(COMPILE) requirements/peer.in --output-file requirements/peer.txt
 	@tests/machine/setup.sh
 	@echo "lock: resolving the Node client"
 	@cd tests/journeys/node && npm install --package-lock-only --loglevel=error
 
 clean:  ## remove what set-up and tools made; the demo's data in .demo stays
-	rm -rf .venv .venv-lock .venv-sdk tests/journeys/node/node_modules dist
+	rm -rf .venv .venv-lock .venv-peer .venv-sdk tests/journeys/node/node_modules dist
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
@@ -120,6 +123,13 @@ $(SDK):
 	$(call venv,.venv-sdk)
 	@.venv-sdk/bin/python $(PIP) --require-hashes --only-binary :all: -r requirements/build.txt
 	@.venv-sdk/bin/python $(PIP) --require-hashes --no-build-isolation -r requirements/sdk.txt
+	@touch $@
+
+$(PEER):
+	@echo "bench: making .venv-peer with localstripe, to measure beside Paydue"
+	$(call venv,.venv-peer)
+	@.venv-peer/bin/python $(PIP) --require-hashes --only-binary :all: -r requirements/build.txt
+	@.venv-peer/bin/python $(PIP) --require-hashes --no-build-isolation -r requirements/peer.txt
 	@touch $@
 
 $(NODE):

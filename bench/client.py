@@ -29,38 +29,22 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
 
     def signed(self, method: str, target: str, body: bytes | None = None) -> bytes:
         """Answer a whole HTTP/1.1 request, signed now; the server takes it for five minutes from here."""
-        return _request_bytes(method, target, self._signed_headers(method, target, body), body)
+        return request_bytes(method, target, self._signed_headers(method, target, body), body)
 
     def unsigned(self, target: str) -> bytes:
         """Answer a whole GET request as a payer's browser would send it."""
         host = f"{self.server.host}:{self.server.port}"
         headers = {"Host": host, "Accept": "text/html,application/xhtml+xml", "Accept-Language": "en-US,en;q=0.9"}
-        return _request_bytes("GET", target, headers, None)
+        return request_bytes("GET", target, headers, None)
 
-    def invoices(self, offset: int, limit: int) -> Any:
+    def invoices(self, offset: int, limit: int, status: str = "") -> Any:
         """Answer one page of the invoice list as decoded JSON; raises UnexpectedAnswer unless it is a 200."""
-        target = f"/invoicing/v2/invoices?offset={offset}&limit={limit}"
+        target = f"/invoicing/v2/invoices?offset={offset}&limit={limit}" + (f"&status={status}" if status else "")
         return msgspec.json.decode(self.ask(self.signed("GET", target), expect=200).body)
 
     def ask(self, request: bytes, *, expect: int) -> "Answer":
         """Send one prepared request and answer the reply; raises UnexpectedAnswer on any status but `expect`."""
-        head, _, body = request.partition(b"\r\n\r\n")
-        first_line, *header_lines = head.decode("latin-1").split("\r\n")
-        method, target, _version = first_line.split(" ")
-        headers = dict(line.split(": ", 1) for line in header_lines)
-        connection = http.client.HTTPConnection(self.server.host, self.server.port, timeout=10)
-        try:
-            connection.request(method, target, body or None, headers)
-            response = connection.getresponse()
-            answer = Answer(
-                headers={name.lower(): value for name, value in response.getheaders()}, body=response.read()
-            )
-        finally:
-            connection.close()
-        if response.status != expect:
-            shown = answer.body[:500].decode(errors="replace")
-            raise UnexpectedAnswer(f"{method} {target} was answered with {response.status}, not {expect}: {shown}")
-        return answer
+        return send(self.server.host, self.server.port, request, expect=expect)
 
     def _signed_headers(self, method: str, target: str, body: bytes | None) -> dict[str, str]:
         account = self.account
@@ -83,7 +67,27 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
 
 
-def _request_bytes(method: str, target: str, headers: dict[str, str], body: bytes | None) -> bytes:
+def send(host: str, port: int, request: bytes, *, expect: int) -> Answer:
+    """Send one prepared request and answer the reply; raises UnexpectedAnswer on any status but `expect`."""
+    head, _, body = request.partition(b"\r\n\r\n")
+    first_line, *header_lines = head.decode("latin-1").split("\r\n")
+    method, target, _version = first_line.split(" ")
+    headers = dict(line.split(": ", 1) for line in header_lines)
+    connection = http.client.HTTPConnection(host, port, timeout=10)
+    try:
+        connection.request(method, target, body or None, headers)
+        response = connection.getresponse()
+        answer = Answer(headers={name.lower(): value for name, value in response.getheaders()}, body=response.read())
+    finally:
+        connection.close()
+    if response.status != expect:
+        shown = answer.body[:500].decode(errors="replace")
+        raise UnexpectedAnswer(f"{method} {target} was answered with {response.status}, not {expect}: {shown}")
+    return answer
+
+
+def request_bytes(method: str, target: str, headers: dict[str, str], body: bytes | None) -> bytes:
+    """Answer a whole HTTP/1.1 request; a body without a type is JSON."""
     if body is not None:
         names = {name.lower() for name in headers}
         if "content-type" not in names:

@@ -1,23 +1,44 @@
 """
-The comparison itself: floor and product by turns, lane after lane, round after round.
+The comparison itself: the floor and all subjects by turns, lane after lane, round after round.
 
-The two runs of a comparison follow each other within seconds and get the same requests, and their order changes from
-round to round, so that whatever else the machine is doing weighs on both.
+The runs of a comparison follow each other within seconds and get the same requests, and their order changes from round
+to round, so that whatever else the machine is doing weighs on all of them. Lanes that read come first in all rounds:
+what they read has then the size that it says.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from statistics import median
 
 import msgspec
 
-from bench.client import Answer, Client
 from bench.figures import Latency, Spread, ratio, spread_of
-from bench.lanes import Book, Lane
+from bench.lanes import FLATNESS_TARGET, LANES, TARGET_CONNECTIONS, Lane
 from bench.load import Generator, LoadPlan, checked
 from bench.processes import RunningServer, core_busy_seconds, cpu_seconds
 
-WARMUP_SECONDS = 0.5
+FLOOR = "floor"
+PEER = "localstripe"
+
+
+class Subject(msgspec.Struct, frozen=True, kw_only=True):
+    """What is measured: servers that answer the same requests, and on what they stand."""
+
+    name: str
+    engine: str = ""
+    invoices: int = 0
+    servers: tuple[RunningServer, ...]
+    requests: Callable[[Lane], Sequence[bytes]]
+    """Build the requests of a lane anew."""
+    beside: tuple[int, ...] = ()
+    """Processes that work for it on the load's core: its database."""
+    lanes: tuple[str, ...] = tuple(LANES)
+    connections: tuple[int, ...] = ()
+    """Measured with these numbers of connections alone; empty for all."""
+
+    def takes(self, lane: Lane, connections: int) -> bool:
+        """Tell whether it is measured there."""
+        return lane.name in self.lanes and (not self.connections or connections in self.connections)
 
 
 class Effort(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,17 +46,31 @@ class Effort(msgspec.Struct, frozen=True, kw_only=True):
 
     rounds: int
     seconds: float
+    warmup_seconds: float
     connections: tuple[int, ...]
     lanes: tuple[Lane, ...]
 
-    @property
-    def comparisons(self) -> int:
-        """How many comparisons that makes."""
-        return self.rounds * sum(len(self.connections_of(lane)) for lane in self.lanes)
+    def places(self) -> list[tuple[int, Lane, int]]:
+        """Answer round, lane and number of connections of every comparison, in their order."""
+        return [
+            (number, lane, connections)
+            for writes in (False, True)
+            for number in range(1, self.rounds + 1)
+            for lane in self.lanes
+            if lane.writes == writes
+            for connections in self.connections_of(lane)
+        ]
 
     def connections_of(self, lane: Lane) -> tuple[int, ...]:
         """Answer the numbers of connections that a lane is measured with."""
-        return (lane.connections,) if lane.connections else self.connections
+        if lane.is_main or TARGET_CONNECTIONS not in self.connections:
+            return self.connections
+        return (TARGET_CONNECTIONS,)
+
+    def minutes(self, subjects: Sequence[Subject]) -> float:
+        """Answer how long that takes at least."""
+        runs = sum(1 + sum(each.takes(lane, count) for each in subjects) for _, lane, count in self.places())
+        return runs * (self.seconds + self.warmup_seconds) / 60
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +84,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """Processor time that the server spent on one answer, in microseconds."""
     server_busy: float
     """Share of its core that the server used: well below 1, something else held it back."""
+    beside_busy: float
+    """Share of the load's core that its database and its second node used."""
     generator_busy: float
     """Share of its core that the generator used: near 1, it measured itself."""
     disturbed: float
@@ -56,22 +93,24 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """Floor and product under the same load, one right after the other."""
+    """Floor and one subject under the same load, within seconds of each other."""
 
+    subject: str
     lane: str
     connections: int
     round: int
     floor: Run
     product: Run
     share: float
-    """The product's speed as a share of the floor's."""
+    """The subject's speed as a share of the floor's."""
     share_by_cpu: float
     """The same by processor time instead of by the clock: steadier in company, blind to waiting for the disk."""
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """All rounds of one lane with one number of connections."""
+    """All rounds of one subject in one lane with one number of connections."""
 
+    subject: str
     lane: str
     connections: int
     floor_per_second: Spread
@@ -87,51 +126,59 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     disturbed: float
 
 
-def first_answers(client: Client, book: Book, lanes: Sequence[Lane]) -> dict[str, Answer]:
-    """Answer what the product says to each lane's first request; raises UnexpectedAnswer when that is wrong."""
-    answers = {}
-    for lane in lanes:
-        answers[lane.name] = client.ask(lane.prepare(client, book)[0], expect=lane.status)
-        lane.refuse_wrong(answers[lane.name])
-    return answers
+class Relation(msgspec.Struct, frozen=True, kw_only=True):
+    """How many times as fast one subject was as another in the same rounds."""
+
+    kind: str
+    """flatness, nodes or peer."""
+    lane: str
+    first: str
+    second: str
+    times: Spread
+    target: float | None
+    """At most for flatness, at least for nodes."""
 
 
 def compare(
-    floor: RunningServer, client: Client, book: Book, *, effort: Effort, core: int, generate: Generator
+    floor: RunningServer, subjects: Sequence[Subject], *, effort: Effort, core: int, generate: Generator
 ) -> Iterator[Comparison]:
     """
-    Yield each comparison as it is done; both servers run on `core`, and the one that is not asked idles.
+    Yield each comparison as it is done; the servers that are not asked idle.
 
-    Raises LoadFailed at any answer that is not a 2xx.
+    `core` is that of the servers. Raises LoadFailed at any answer that is not a 2xx.
     """
-    product = client.server
-    for round_number in range(1, effort.rounds + 1):
-        servers = (floor, product) if round_number % 2 else (product, floor)
-        for lane in effort.lanes:
-            for connections in effort.connections_of(lane):
-                requests = tuple(lane.prepare(client, book))
-                runs = {
-                    server.name: _run(server, requests, connections, effort.seconds, core, generate)
-                    for server in servers
-                }
-                yield Comparison(
-                    lane=lane.name,
-                    connections=connections,
-                    round=round_number,
-                    floor=runs[floor.name],
-                    product=runs[product.name],
-                    share=ratio(runs[product.name].per_second, runs[floor.name].per_second),
-                    share_by_cpu=ratio(1 / runs[product.name].cpu_us, 1 / runs[floor.name].cpu_us),
-                )
+    for number, lane, connections in effort.places():
+        measured = [each for each in subjects if each.takes(lane, connections)]
+        if not measured:
+            continue
+        # The floor reads a request and answers as always: that of the first subject is as good as any.
+        idle = Subject(name=FLOOR, servers=(floor,), requests=measured[0].requests)
+        line_up = [idle, *measured]
+        turn = number % len(line_up)
+        runs = {
+            each.name: _run(each, lane, connections, effort, core, generate) for each in line_up[turn:] + line_up[:turn]
+        }
+        for each in measured:
+            yield Comparison(
+                subject=each.name,
+                lane=lane.name,
+                connections=connections,
+                round=number,
+                floor=runs[FLOOR],
+                product=runs[each.name],
+                share=ratio(runs[each.name].per_second, runs[FLOOR].per_second),
+                share_by_cpu=ratio(1 / runs[each.name].cpu_us, 1 / runs[FLOOR].cpu_us),
+            )
 
 
 def summaries_of(comparisons: Sequence[Comparison]) -> list[Summary]:
-    """Answer one summary for each lane and number of connections, in the order in which they first came."""
-    groups: dict[tuple[str, int], list[Comparison]] = {}
+    """Answer a summary for each subject, lane and number of connections, in the order in which they first came."""
+    groups: dict[tuple[str, str, int], list[Comparison]] = {}
     for comparison in comparisons:
-        groups.setdefault((comparison.lane, comparison.connections), []).append(comparison)
+        groups.setdefault((comparison.subject, comparison.lane, comparison.connections), []).append(comparison)
     return [
         Summary(
+            subject=subject,
             lane=lane,
             connections=connections,
             floor_per_second=spread_of([each.floor.per_second for each in group]),
@@ -146,32 +193,68 @@ def summaries_of(comparisons: Sequence[Comparison]) -> list[Summary]:
             generator_busy=median(max(each.floor.generator_busy, each.product.generator_busy) for each in group),
             disturbed=median(max(each.floor.disturbed, each.product.disturbed) for each in group),
         )
-        for (lane, connections), group in groups.items()
+        for (subject, lane, connections), group in groups.items()
     ]
 
 
-def _run(
-    server: RunningServer,
-    requests: tuple[bytes, ...],
-    connections: int,
-    seconds: float,
-    core: int,
-    generate: Generator,
-) -> Run:
+def relations_of(comparisons: Sequence[Comparison], subjects: Sequence[Subject]) -> list[Relation]:
+    """
+    Answer, for the number of connections of the targets, how the subjects stand to each other.
+
+    The fewest invoices of an engine against the most of it, one node against two, and the peer against each engine.
+    """
+    speeds: dict[tuple[str, str], dict[int, float]] = {}
+    for each in comparisons:
+        if each.connections == TARGET_CONNECTIONS:
+            speeds.setdefault((each.lane, each.subject), {})[each.round] = each.product.per_second
+    relations = []
+    for lane in LANES.values():
+        for kind, first, second, target in _pairs(lane, subjects):
+            ours, theirs = speeds.get((lane.name, first), {}), speeds.get((lane.name, second), {})
+            times = [ratio(ours[number], theirs[number]) for number in ours if number in theirs]
+            if times:
+                relations.append(
+                    Relation(
+                        kind=kind, lane=lane.name, first=first, second=second, times=spread_of(times), target=target
+                    )
+                )
+    return relations
+
+
+def _pairs(lane: Lane, subjects: Iterable[Subject]) -> Iterator[tuple[str, str, str, float | None]]:
+    """Yield kind, first, second and target of the relations of a lane."""
+    by_engine: dict[str, list[Subject]] = {}
+    for each in subjects:
+        by_engine.setdefault(each.engine, []).append(each)
+    for engine, of_engine in by_engine.items():
+        alone = sorted((each for each in of_engine if len(each.servers) == 1), key=lambda each: each.invoices)
+        if engine and len(alone) > 1:
+            yield "flatness", alone[0].name, alone[-1].name, FLATNESS_TARGET
+        for several in of_engine:
+            if len(several.servers) > 1:
+                one = next(each for each in alone if each.invoices == several.invoices)
+                yield "nodes", several.name, one.name, lane.nodes_target
+        if engine and PEER in {each.name for each in subjects}:
+            yield "peer", alone[0].name, PEER, None
+
+
+def _run(subject: Subject, lane: Lane, connections: int, effort: Effort, core: int, generate: Generator) -> Run:
     plan = LoadPlan(
-        host=server.host,
-        port=server.port,
-        requests=requests,
+        host=subject.servers[0].host,
+        ports=tuple(server.port for server in subject.servers),
+        requests=tuple(subject.requests(lane)),
         connections=connections,
-        seconds=seconds,
-        warmup_seconds=WARMUP_SECONDS,
+        seconds=effort.seconds,
+        warmup_seconds=effort.warmup_seconds,
     )
-    busy_before, cpu_before = core_busy_seconds({core}), cpu_seconds(server.ready.pid)
+    first, *others = (server.ready.pid for server in subject.servers)
+    busy_before, cpu_before, beside_before = core_busy_seconds({core}), cpu_seconds(first), _cpu(others, subject)
     began_at = time.perf_counter()
     result = checked(generate(plan))
     wall = time.perf_counter() - began_at
-    cpu = cpu_seconds(server.ready.pid) - cpu_before
+    cpu = cpu_seconds(first) - cpu_before
     busy = core_busy_seconds({core}) - busy_before
+    beside = _cpu(others, subject) - beside_before
     return Run(
         per_second=result.per_second,
         latency=result.latency,
@@ -180,6 +263,12 @@ def _run(
         # The kernel counts in ticks of 10 ms, so that the shortest of runs may seem to have cost nothing.
         cpu_us=max(cpu, 0.01) / result.acknowledged * 1e6,
         server_busy=cpu / wall,
+        beside_busy=beside / wall,
         generator_busy=result.generator_busy,
-        disturbed=max(result.generator_disturbed, (busy - cpu) / wall),
+        disturbed=max(result.generator_disturbed - beside / wall, (busy - cpu) / wall, 0.0),
     )
+
+
+def _cpu(others: Iterable[int], subject: Subject) -> float:
+    """Answer the processor time of what works for a subject on the load's core."""
+    return sum(cpu_seconds(pid) for pid in (*others, *subject.beside))

@@ -5,6 +5,7 @@ Both servers of a comparison, the floor and the product, go through this one doo
 """
 
 import os
+import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ import msgspec
 
 READY_WITHIN_SECONDS = 60.0
 STOPPED_WITHIN_SECONDS = 20.0
+_LONGEST_LINE = 600
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
@@ -83,6 +85,14 @@ def running_server(
         raise
     finally:
         _stop(process, name, log)
+
+
+def free_port() -> int:
+    """Answer a port on loopback that nobody listens on just now."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        port: int = listening.getsockname()[1]
+        return port
 
 
 @contextmanager
@@ -171,5 +181,6 @@ def _stop(process: subprocess.Popen[bytes], name: str, log: Path) -> None:
         ) from None
 
 
-def _last_lines(log: Path, count: int = 25) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-count:])
+def _last_lines(log: Path, count: int = 8) -> str:
+    # A line may hold a whole traceback.
+    return "\n".join(line[:_LONGEST_LINE] for line in log.read_text(errors="replace").splitlines()[-count:])

@@ -1,4 +1,4 @@
-"""The product as its operator starts it: installed into a folder, given a merchant and a key, served on one core."""
+"""The product as its operator starts it: installed into a folder, given a merchant, a key and books, and served."""
 
 import os
 import subprocess
@@ -6,6 +6,7 @@ import sysconfig
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,21 +15,19 @@ import msgspec
 
 from bench.client import Account, Client, UnexpectedAnswer
 from bench.figures import Spread, spread_of
-from bench.lanes import Book, create_bodies
-from bench.load import Generator, LoadPlan, checked
+from bench.lanes import STATUSES, Book
 from bench.processes import RunningServer, ServerFailed, clean_environment, resident_bytes, running_server
 
 MERCHANT_ID = "bench"
 WARM_STARTS = 5
 _SETTLE_SECONDS = 1.0
-# Signatures age, so that a long seeding is signed in parts.
-_SEEDED_AT_ONCE = 100_000
-_KEPT_ANSWERS = 8_000
+_PAGES_READ, _PAGE = 8, 1000
 
 
 class Product(msgspec.Struct, frozen=True, kw_only=True):
     """An installation under measurement: which program, on whose data, on which core."""
 
+    name: str
     command: tuple[str, ...]
     folder: Path
     core: int
@@ -43,16 +42,28 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
 
     def install(self) -> Account:
         """Make the data folder, a merchant and a key; raises ServerFailed, with its words, when a command fails."""
-        self._paydue("init")
-        added = self._paydue("merchant", "add", "--id", MERCHANT_ID, "--name", "Benchmark", "--json")
+        self.folder.mkdir(exist_ok=True)
+        self.paydue("init")
+        added = self.paydue("merchant", "add", "--id", MERCHANT_ID, "--name", "Benchmark", "--json")
         merchant_id = msgspec.json.decode(added)["merchant_id"]
-        key = msgspec.json.decode(self._paydue("key", "add", "--merchant", merchant_id, "--json"))
+        key = msgspec.json.decode(self.paydue("key", "add", "--merchant", merchant_id, "--json"))
         return Account(merchant_id=merchant_id, key_id=key["key_id"], shared_secret=key["shared_secret"])
 
-    def running(self) -> AbstractContextManager[RunningServer]:
-        """Serve for the length of a `with` block."""
+    def seed(self, count: int) -> float:
+        """Fill the merchant's books and answer how many seconds it took; raises ServerFailed when it fails."""
+        began_at = time.perf_counter()
+        # Its progress is for whoever watches.
+        self.paydue("bench", "seed", "--merchant", MERCHANT_ID, "--count", str(count), shows_progress=True)
+        return time.perf_counter() - began_at
+
+    def running(self, *, core: int | None = None, node: str = "") -> AbstractContextManager[RunningServer]:
+        """Serve for the length of a `with` block; `node` tells a second server of the same data from the first."""
         return running_server(
-            "product", self.serve_command(), folder=self.folder, core=self.core, environment=self.environment()
+            f"{self.name}{node}",
+            self.serve_command(),
+            folder=self.folder,
+            core=self.core if core is None else core,
+            environment=self.environment(),
         )
 
     def serve_command(self) -> list[str]:
@@ -64,12 +75,24 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
         """Answer the settings of a production server, without the limit that would end the load."""
         return clean_environment({"PAYDUE_RATE_LIMIT": "0", "PAYDUE_MAILBOX_DIR": str(self.folder / "mailbox")})
 
-    def _paydue(self, *arguments: str) -> bytes:
+    def stored_bytes(self) -> int:
+        """Answer how much the SQLite file and its log take on the disk; 0 for another database."""
+        return sum(path.stat().st_size for path in (self.folder / "data").glob("paydue.db*"))
+
+    def paydue(self, *arguments: str, shows_progress: bool = False) -> bytes:
+        """Run a command to its end and answer what it prints; raises ServerFailed, with its words, when it fails."""
         # A command takes its words first and its options after them, and the data folder is an option of each.
         command = [*self.command, *arguments, *self._data_options()]
-        done = subprocess.run(command, capture_output=True, check=False, timeout=60, env=self.environment())
+        done = subprocess.run(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=None if shows_progress else subprocess.PIPE,
+            check=False,
+            timeout=3600 if shows_progress else 60,
+            env=self.environment(),
+        )
         if done.returncode:
-            output = (done.stderr + done.stdout).decode(errors="replace")
+            output = ((done.stderr or b"") + done.stdout).decode(errors="replace")
             raise ServerFailed(f"{' '.join(command)} ended with code {done.returncode}:\n{output}")
         return done.stdout
 
@@ -107,39 +130,20 @@ def measure_starts(product: Product) -> Starts:
     return Starts(cold_seconds=cold_seconds, warm_seconds=spread_of(warm_seconds), idle_bytes=idle_bytes)
 
 
-def seed(client: Client, generate: Generator, count: int) -> Book:
-    """
-    Create `count` invoices over the API, SENT, CREATED and DRAFT mixed, and answer thousands of them to read.
-
-    Raises UnexpectedAnswer when the product does not list exactly as many as it acknowledged.
-    """
-    already_there = client.invoices(0, 1)["totalInvoices"]
-    bodies = [
-        body
-        for six in zip(
-            *(create_bodies(100, status=status) for status in ("SENT", "SENT", "CREATED", "SENT", "DRAFT", "SENT")),
-            strict=True,
-        )
-        for body in six
+def book_of(client: Client) -> Book:
+    """Answer thousands of invoices to read, from all over the books, and how many there are of each status."""
+    totals = {status: client.invoices(0, 1, status)["totalInvoices"] for status in ("", *STATUSES)}
+    found = [
+        invoice for offset in _spread_offsets(totals[""]) for invoice in client.invoices(offset, _PAGE)["invoices"]
     ]
-    kept: list[bytes] = []
-    for part in _parts(count):
-        plan = LoadPlan(
-            host=client.server.host,
-            port=client.server.port,
-            requests=tuple(client.signed("POST", "/invoicing/v2/invoices", body) for body in bodies),
-            connections=32,
-            seconds=240,
-            at_most=part,
-            keep_every=max(1, count // _KEPT_ANSWERS),
-        )
-        kept += checked(generate(plan)).kept
-    refuse_lost(client, already_there + count)
-    invoices = [msgspec.json.decode(answer) for answer in kept]
-    links = [invoice["invoiceInformation"].get("paymentLink") for invoice in invoices]
+    # Links end some time after the due date; what a payer sees then is not the page that is measured.
+    today = datetime.now(UTC).date().isoformat()
+    open_ones = (invoice["invoiceInformation"] for invoice in client.invoices(0, _PAGE, "SENT")["invoices"])
+    links = [information["paymentLink"] for information in open_ones if information["dueDate"] >= today]
     return Book(
-        numbers=tuple(invoice["id"] for invoice in invoices),
-        payment_pages=tuple(_target_of(link) for link in links if link),
+        numbers=tuple(invoice["id"] for invoice in found),
+        payment_pages=tuple(map(_target_of, links)),
+        totals=totals,
     )
 
 
@@ -150,10 +154,10 @@ def refuse_lost(client: Client, acknowledged: int) -> None:
         raise UnexpectedAnswer(f"{acknowledged} creates were acknowledged, but the product lists {total} invoices")
 
 
-def _parts(count: int) -> Iterator[int]:
-    while count > 0:
-        yield min(count, _SEEDED_AT_ONCE)
-        count -= _SEEDED_AT_ONCE
+def _spread_offsets(total: int) -> Iterator[int]:
+    pages = min(_PAGES_READ, -(-total // _PAGE))
+    for number in range(pages):
+        yield number * (max(total - _PAGE, 0)) // max(pages - 1, 1)
 
 
 def _target_of(link: str) -> str:

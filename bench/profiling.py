@@ -56,7 +56,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
         requests = self.lane.prepare(Client(server=server, account=self.account), self.book)
         plan = LoadPlan(
             host=server.host,
-            port=server.port,
+            ports=(server.port,),
             requests=tuple(requests),
             connections=self.connections,
             seconds=self.seconds,

@@ -47,15 +47,16 @@ class Workplace(msgspec.Struct, frozen=True, kw_only=True):
         with tempfile.TemporaryDirectory(prefix="paydue-bench-", dir=self.data_under) as folder:
             yield Path(folder)
 
-    def product_in(self, folder: Path) -> Product:
+    def product_in(self, folder: Path, name: str, database: str | None) -> Product:
         """Answer the product as it will be installed in `folder`; raises ServerFailed when there is no program."""
         if not self.paydue.exists():
             raise ServerFailed(f"there is no {self.paydue}; make it with `make setup` or name another with --paydue")
         return Product(
+            name=name,
             command=(str(self.paydue.absolute()),),
             folder=folder,
             core=self.server_core,
-            database=self.database,
+            database=database,
             with_worker=self.with_worker,
         )
 
@@ -117,7 +118,7 @@ _OPTIONS = (
         show_default=True,
         help="Make the temporary data folder here; it must lie on a disk.",
     ),
-    click.option("--database", metavar="URL", help="An empty PostgreSQL database instead of SQLite."),
+    click.option("--database", metavar="URL", help="An empty PostgreSQL database instead of our own."),
     click.option("--with-worker", is_flag=True, help="Let the server deliver mails and webhooks meanwhile."),
     click.option(
         "--server-core",

@@ -42,6 +42,12 @@ class PostgresServer:
         self.psql("postgres", f"CREATE ROLE {ROLE} LOGIN NOSUPERUSER NOBYPASSRLS")
 
     @property
+    def pid(self) -> int:
+        """The process that all others of the server descend from."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def data(self) -> Path:
         return self.folder / "data"
 
