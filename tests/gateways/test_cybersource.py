@@ -51,7 +51,7 @@ async def test_what_the_processor_has_not_signed_is_refused_before_it_is_asked(p
     for tampered in (
         "", "x", good[:-4] + "AAAA", f"{header}.{payload}.", f"{header}.{payload}", good + ".x", "é.é.é", "a" * 20_000,
         f"eyJhbGciOiJub25lIn0.{payload}.{signature}", f"{header}.{payload[:-2]}xx.{signature}",
-        another_key, same_name, session,
+        another_key, same_name, session, f"eyL_.{payload}.{signature}", f"eyJhIjoi_yJ9.{payload}.{signature}",
     ):  # fmt: skip
         assert (await processor.cybersource.charge(attempt, tampered)).kind is Kind.INVALID, tampered[:40]
     assert processor.ledger.transactions == {}
@@ -116,6 +116,7 @@ def answer(status: int | None, members: Any = None, *, body: bytes | None = None
         (answer(302, {}), Kind.UNKNOWN),
         (answer(201, body=b"<html>"), Kind.UNKNOWN),
         (answer(201, body=b""), Kind.UNKNOWN),
+        (answer(201, body=b'{"status":"\xff"}'), Kind.UNKNOWN),
         (answer(201, body=b"[" * 100_000), Kind.UNKNOWN),
         (answer(201, []), Kind.UNKNOWN),
         (answer(201, {"status": 7}), Kind.UNKNOWN),

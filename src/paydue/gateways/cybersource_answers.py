@@ -58,7 +58,7 @@ def document_of(reply: Reply) -> dict[str, Any] | None:
     """Return the JSON object of an answer, None when there is none."""
     try:
         found = msgspec.json.decode(reply.body)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
     return found if isinstance(found, dict) else None
 

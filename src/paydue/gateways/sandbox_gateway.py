@@ -56,7 +56,7 @@ class SandboxGateway(CybersourceGateway):
             raise NotificationRefused("too old")
         try:
             told = msgspec.json.decode(body, type=_Told)
-        except (msgspec.MsgspecError, RecursionError):
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             raise NotificationRefused("unreadable") from None
         return (Notification(event_id=told.event_id, reference=told.reference),)
 

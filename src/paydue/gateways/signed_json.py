@@ -87,7 +87,7 @@ def jwk_of(key: RSAPublicKey, key_name: str) -> dict[str, str]:
 def _members(text: bytes) -> dict[str, Any]:
     try:
         found = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         found = None
     if not isinstance(found, dict):
         raise InvalidToken("a part is no JSON object")

@@ -81,7 +81,7 @@ class SandboxApi:
                 return answer_json(401, {"response": {"rmsg": "Authentication Failed"}})
             try:
                 document = msgspec.json.decode(body) if body else {}
-            except (msgspec.DecodeError, RecursionError):
+            except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
                 return invalid("INVALID_DATA")
             return await answer(request, document) if isinstance(document, dict) else invalid("INVALID_DATA")
 

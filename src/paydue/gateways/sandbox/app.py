@@ -97,7 +97,7 @@ class _Pages:
             card = read_card(typed.number, typed.month, typed.year, typed.code, self._clock.now().date())
         except CardRefused as refusal:
             return answer_json(400, {"message": str(refusal)})
-        except (msgspec.MsgspecError, RecursionError):
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             # Said without what was typed: it may have been a number.
             return answer_json(400, {"message": "The form was not sent as it stands."})
         name = self._ledger.make_token(session, card)
