@@ -261,3 +261,39 @@ def test_a_wrong_word_about_a_gateway_names_itself_and_a_secret_is_never_shown(l
 
     assert variable in str(wrong.value)
     assert "SECRET" not in variable or value not in str(wrong.value)
+
+
+STRIPE = {
+    "PAYDUE_STRIPE_SECRET_KEY": "rk_test_0123456789abcdef",
+    "PAYDUE_STRIPE_WEBHOOK_SECRETS": "whsec_new12345, whsec_old12345",
+}
+
+
+def test_stripe_needs_a_key_and_takes_several_webhook_secrets(load):
+    config = load({"PAYDUE_GATEWAY": "stripe", **STRIPE, "PAYDUE_STRIPE_PAGE_ORIGINS": "https://pay.example.com"})
+
+    assert config.stripe_secret_key.reveal() == "rk_test_0123456789abcdef"
+    assert [each.reveal() for each in config.stripe_webhook_secrets] == ["whsec_new12345", "whsec_old12345"]
+    assert config.stripe_page_origins == ("https://pay.example.com",)
+    assert "0123456789" not in repr(config)
+    assert "12345" not in repr(config)
+    with pytest.raises(WrongSetting, match=r"^stripe_secret_key is not set, and gateway is stripe"):
+        load({"PAYDUE_GATEWAY": "stripe"})
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("PAYDUE_STRIPE_SECRET_KEY", "pk_test_0123456789abcdef"),
+        ("PAYDUE_STRIPE_SECRET_KEY", "sk_test_0123456789abcdef\r\nX-Other: 1"),
+        ("PAYDUE_STRIPE_WEBHOOK_SECRETS", "whsec_new12345,sk_test_0123456789abcdef"),
+        ("PAYDUE_STRIPE_PAGE_ORIGINS", "http://pay.example.com"),
+        ("PAYDUE_STRIPE_URL", "http://api.stripe.example"),
+    ],
+)
+def test_a_wrong_word_about_stripe_names_itself_and_a_secret_is_never_shown(load, variable, value):
+    with pytest.raises(WrongSetting) as wrong:
+        load(STRIPE | {variable: value})
+
+    assert variable in str(wrong.value)
+    assert "test_0" not in str(wrong.value)

@@ -90,12 +90,28 @@ def _cybersource(config: Config, tools: Tools, _merchant_id: str) -> Gateway | N
     return CybersourceGateway(client, tools.clock, country=config.cybersource_country)
 
 
+def _stripe(config: Config, tools: Tools, _merchant_id: str) -> Gateway | None:
+    if config.stripe_secret_key is None:
+        return None
+    from paydue.gateways.stripe_client import STRIPE_PAGE, STRIPE_URL, StripeAccount, StripeClient  # noqa: PLC0415
+    from paydue.gateways.stripe_gateway import StripeGateway  # noqa: PLC0415 - see GATEWAYS
+
+    account = StripeAccount(
+        secret_key=config.stripe_secret_key.reveal(),
+        webhook_secrets=tuple(each.reveal() for each in config.stripe_webhook_secrets),
+        api_url=config.stripe_url or STRIPE_URL,
+        page_origins=(STRIPE_PAGE, *config.stripe_page_origins),
+    )
+    return StripeGateway(StripeClient(account, tools.send), tools.clock)
+
+
 # By the name that the setting `gateway` and stored attempts have for it; None where its settings are not there. All
 # that can be made are, for an attempt is settled by the gateway that it was begun with. Each is imported when it is
 # first asked for: a start shall not wait for all of them.
 GATEWAYS: Final[Mapping[str, Callable[[Config, Tools, str], Gateway | None]]] = {
     "sandbox": _sandbox,
     "cybersource": _cybersource,
+    "stripe": _stripe,
 }
 
 

@@ -50,7 +50,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     smtp_password: Secret | None = None
     mails_a_day: int = 1000
     mails_a_day_to_one: int = 50
-    gateway: Literal["none", "sandbox", "cybersource"] = "none"
+    gateway: Literal["none", "sandbox", "cybersource", "stripe"] = "none"
     development: bool = False
     sandbox_port: int | None = None
     cybersource_url: str | None = None
@@ -58,6 +58,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     cybersource_key_id: str | None = None
     cybersource_secret: Secret | None = None
     cybersource_country: str = "US"
+    stripe_secret_key: Secret | None = None
+    stripe_webhook_secrets: tuple[Secret, ...] = ()
+    stripe_page_origins: tuple[str, ...] = ()
+    stripe_url: str | None = None
     webhook_default_policy: Literal["compat", "resilient"] = "compat"
     webhook_review: Literal["automatic", "person"] = "automatic"
     webhook_held_days: int = 30
@@ -198,6 +202,7 @@ def _check_gateway(config: Config) -> None:
 # What a gateway cannot do without. What it can do without is not named here.
 _OF_GATEWAY: Final[Mapping[str, tuple[str, ...]]] = {
     "cybersource": ("cybersource_url", "cybersource_merchant_id", "cybersource_key_id", "cybersource_secret"),
+    "stripe": ("stripe_secret_key",),
 }
 
 _PORT: Final = Setting(readers.integer(0, 65535), "a port number from 0 to 65535 (0 takes any free one)")
@@ -233,7 +238,7 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "smtp_password": Setting(readers.secret, "a password without control characters"),
     "mails_a_day": Setting(readers.integer(0, 10_000_000), "a number of mails from 0 (no limit) to 10000000"),
     "mails_a_day_to_one": Setting(readers.integer(0, 10_000_000), "a number of mails from 0 (no limit) to 10000000"),
-    "gateway": readers.choice("none", "sandbox", "cybersource"),
+    "gateway": readers.choice("none", "sandbox", "cybersource", "stripe"),
     "development": _FLAG,
     "sandbox_port": _PORT,
     "cybersource_url": Setting(readers.gateway_url, "a scheme and a host, such as https://api.cybersource.com"),
@@ -241,6 +246,10 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "cybersource_key_id": Setting(readers.account_name, "the id of a shared secret key"),
     "cybersource_secret": Setting(readers.shared_secret, "a shared secret in base64, as the processor shows it"),
     "cybersource_country": Setting(readers.country, "a country of two capital letters, such as US"),
+    "stripe_secret_key": Setting(readers.stripe_key, "a secret or restricted key, which starts with sk_ or rk_"),
+    "stripe_webhook_secrets": Setting(readers.stripe_webhook_secrets, "signing secrets, which start with whsec_"),
+    "stripe_page_origins": Setting(readers.https_origins, "origins, such as https://pay.example.com"),
+    "stripe_url": Setting(readers.gateway_url, "a scheme and a host, such as https://api.stripe.com"),
     "webhook_default_policy": readers.choice("compat", "resilient"),
     "webhook_review": readers.choice("automatic", "person"),
     "webhook_held_days": Setting(readers.integer(1, 365), "a number of days from 1 to 365"),
@@ -254,6 +263,6 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "max_queue": Setting(readers.integer(1, 1_000_000), "a number of waiting changes from 1 to 1000000"),
 }
 
-_SECRETS: Final = frozenset(("smtp_password", "cybersource_secret"))
+_SECRETS: Final = frozenset(("smtp_password", "cybersource_secret", "stripe_secret_key", "stripe_webhook_secrets"))
 _FILE_VARIABLE: Final = PREFIX + "CONFIG"
 _KNOWN_VARIABLES: Final = frozenset({_FILE_VARIABLE, *map(variable_of, SETTINGS)})

@@ -114,6 +114,26 @@ def account_name(value: Any) -> str:
     return name
 
 
+def stripe_key(value: Any) -> Secret:
+    if not re.fullmatch(r"[sr]k_(test|live)_[A-Za-z0-9_]{8,240}", key := text(value)):
+        raise ValueError
+    return Secret(key)
+
+
+def stripe_webhook_secrets(value: Any) -> tuple[Secret, ...]:
+    secrets = [text(each).strip() for each in _listed(value)]
+    if not all(re.fullmatch(r"whsec_[A-Za-z0-9+/=_-]{8,240}", each) for each in secrets):
+        raise ValueError
+    return tuple(Secret(each) for each in secrets)
+
+
+def https_origins(value: Any) -> tuple[str, ...]:
+    origins = tuple(origin(text(each).strip()) for each in _listed(value))
+    if not all(each.startswith("https://") for each in origins):
+        raise ValueError
+    return origins
+
+
 def country(value: Any) -> str:
     if not re.fullmatch(r"[A-Z]{2}", name := text(value)):
         raise ValueError

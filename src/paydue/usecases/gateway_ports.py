@@ -150,7 +150,11 @@ class Gateway(Protocol):
     def capabilities(self) -> Capabilities: ...
 
     async def begin(self, request: CheckoutRequest) -> Checkout | Outcome:
-        """Open a form, or say why there is none: UNAVAILABLE, MISCONFIGURED or INVALID."""
+        """
+        Open a form, or say why there is none: UNAVAILABLE, MISCONFIGURED or INVALID.
+
+        For an attempt whose form was opened before: the same one or another, or what has become of the payment.
+        """
         ...
 
     async def charge(self, attempt: PaymentAttempt, handed_over: str) -> Outcome:

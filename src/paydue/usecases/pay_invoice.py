@@ -24,9 +24,10 @@ from paydue.usecases.attempt_ports import AttemptChange, AttemptExists
 from paydue.usecases.change_attempt import AttemptDecision, Books, change_attempt
 from paydue.usecases.gateway_ports import Checkout, CheckoutRequest, Gateway, Kind, Outcome
 from paydue.usecases.ports import Actor, Change, Clock, StaleVersion
-from paydue.usecases.settle_payment import settle_payment
+from paydue.usecases.settle_payment import decided, settle_payment
 
 _TRIES = 16
+_NO_FORM = frozenset((Kind.UNAVAILABLE, Kind.MISCONFIGURED, Kind.INVALID, Kind.UNKNOWN))
 
 
 class Ids(Protocol):
@@ -97,7 +98,7 @@ async def begin_payment(
     )
     at = clock.now()
     if isinstance(opened, Outcome):
-        return Begun(await settle_payment(books, attempt.attempt_id, opened, at=at, actor=actor))
+        return Begun(await _without_form(books, attempt, opened, at=at, actor=actor))
 
     def open_form(stored: PaymentAttempt, invoice: Invoice) -> AttemptDecision:
         match stored.state:
@@ -184,7 +185,7 @@ async def abandon_payment(
             outcome = await _stop_waiting(gateway, attempt)
         case _:
             return attempt
-    if outcome.kind in (Kind.UNAVAILABLE, Kind.MISCONFIGURED, Kind.INVALID, Kind.UNKNOWN):
+    if outcome.kind in _NO_FORM:
         # Whether the form is closed is not known. The reconciler asks again when it would have ended by itself.
         return attempt
 
@@ -207,6 +208,25 @@ async def _stop_waiting(gateway: Gateway, attempt: PaymentAttempt) -> Outcome:
         return Outcome(kind=Kind.UNKNOWN)
     undone = await gateway.void(attempt)
     return Outcome(kind=Kind.CANCELED) if undone.kind is Kind.VOIDED else Outcome(kind=Kind.UNKNOWN)
+
+
+async def _without_form(
+    books: Books, attempt: PaymentAttempt, outcome: Outcome, *, at: datetime, actor: Actor
+) -> PaymentAttempt:
+    """
+    Settle an attempt for which there is no form, and return it.
+
+    That no further form can be had now says nothing about one that the payer has already: it may just be paid on.
+    """
+    if outcome.kind not in _NO_FORM:
+        return await settle_payment(books, attempt.attempt_id, outcome, at=at, actor=actor)
+
+    def fail(stored: PaymentAttempt, invoice: Invoice) -> AttemptDecision:
+        if stored.state is not AttemptState.BEGUN:
+            return AttemptDecision(stored, invoice)
+        return decided(stored, invoice, outcome, at)
+
+    return await change_attempt(books, attempt.attempt_id, fail, actor=actor)
 
 
 async def _store(
