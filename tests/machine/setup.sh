@@ -10,6 +10,7 @@ npm       npm
 chromium  chromium
 pdftoppm  poppler-utils
 /usr/lib/postgresql/15/bin/postgres  postgresql-15
+/usr/sbin/nginx  nginx-light
 "
 
 missing=$(echo "$needs" | while read -r command package; do

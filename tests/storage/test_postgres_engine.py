@@ -15,6 +15,7 @@ from paydue.domain.invoice import Invoice
 from paydue.domain.lifecycle import Status
 from paydue.domain.settings import ProductType, Settings
 from paydue.storage.postgres import sessions
+from paydue.storage.postgres import statements as sql
 from paydue.storage.postgres.sessions import Readers
 from paydue.storage.postgres.store import PostgresStore
 from paydue.storage.short_memory import SECONDS
@@ -335,3 +336,31 @@ def spoil(monkeypatch: pytest.MonkeyPatch, store: PostgresStore, failure: type[E
 
     monkeypatch.setattr(sessions.Session, "run", lose)
     return left
+
+
+async def test_whoever_reads_may_have_begun_outside_of_a_task(postgres: Any) -> None:
+    invoice = await create(postgres.store.of("acme"))
+    # It has no connection that could be taken at once.
+    readers = Readers(postgres.url)
+    loop = asyncio.get_running_loop()
+    begun: asyncio.Future[Any] = loop.create_future()
+    call = readers.read(sql.INVOICE, "acme", invoice.number)
+
+    def begin() -> None:
+        try:
+            begun.set_result(call.send(None))
+        except RuntimeError as failure:
+            begun.set_exception(failure)
+
+    loop.call_soon(begin)
+    waits_for = await begun
+    found = None
+    while found is None:
+        await asyncio.wait([waits_for])
+        try:
+            waits_for = call.send(None)
+        except StopIteration as done:
+            found = done.value
+
+    assert len(found) == 1
+    await readers.close()
