@@ -208,6 +208,7 @@ def all_routes() -> tuple[Route, ...]:
     nothing: Any = None
     return api_routes(
         secrets=_NoSecrets(),
+        lately=nothing,
         logo_cleaner=_NoCleaner(),
         portal_url="http://127.0.0.1",
         subscriptions_of=nothing,

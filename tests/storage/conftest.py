@@ -14,7 +14,7 @@ from paydue.storage.postgres.store import PostgresStore
 from paydue.storage.sqlite.schema import migrate_file
 from paydue.storage.sqlite.store import SqliteStore
 from paydue.storage.vault import KeyFile, create_key_file
-from paydue.usecases.ports import MerchantStore, Store
+from paydue.usecases.ports import NOT_SHOWN, MerchantStore, Showing, Store
 from postgres_server import PostgresServer, name_of
 from storing import FixedClock
 
@@ -24,6 +24,7 @@ class Installation(Protocol):
 
     clock: FixedClock
     store: Store
+    showing: Showing
 
     async def open(self) -> Store: ...
 
@@ -34,6 +35,7 @@ class SqliteInstallation:
     """A fresh SQLite file in a folder of its own."""
 
     store: SqliteStore
+    showing = NOT_SHOWN
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "paydue.db"
@@ -48,7 +50,9 @@ class SqliteInstallation:
             await self.store.add_merchant(Merchant(merchant_id=merchant_id, name=merchant_id.title()))
 
     async def open(self) -> SqliteStore:
-        self.store = await SqliteStore.open(self.path, KeyFile.read(self.key_path), self.clock, serves=True)
+        self.store = await SqliteStore.open(
+            self.path, KeyFile.read(self.key_path), self.clock, serves=True, showing=self.showing
+        )
         return self.store
 
     async def beside(self) -> SqliteStore:
@@ -64,6 +68,7 @@ class PostgresInstallation:
     """A fresh database on the tests' own PostgreSQL server."""
 
     store: PostgresStore
+    showing = NOT_SHOWN
 
     def __init__(self, server: PostgresServer, url: str, key_path: Path) -> None:
         self.server = server
@@ -83,7 +88,7 @@ class PostgresInstallation:
 
     async def beside(self) -> PostgresStore:
         """Return another node's store of the same database."""
-        return await PostgresStore.open(self.url, KeyFile.read(self.key_path), self.clock)
+        return await PostgresStore.open(self.url, KeyFile.read(self.key_path), self.clock, showing=self.showing)
 
     async def reopen(self) -> PostgresStore:
         await self.store.close()

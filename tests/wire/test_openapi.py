@@ -16,6 +16,7 @@ import openapi_check
 from builders import NOON, a_line_item, an_invoice, some_terms
 from openapi_check import check_answer, check_json, request_pointer
 from paydue.domain.errors import InvalidFields, InvalidImage
+from paydue.domain.invoice import Invoice
 from paydue.domain.lifecycle import Status
 from paydue.domain.merchant_fields import FieldType, ReferenceType
 from paydue.domain.money import CURRENCIES, exponent
@@ -28,7 +29,7 @@ from paydue.wire.read_invoice import read_changed_terms, read_new_invoice, read_
 from paydue.wire.routes import api_routes
 from paydue.wire.settings_json import read_settings
 from paydue.wire.strict_json import MalformedJson, parse_object
-from paydue.wire.write_invoice import write_invoice
+from paydue.wire.write_invoice import payment_link, show_invoice, write_shown
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what it imports warns about itself
@@ -147,6 +148,11 @@ def test_nothing_is_described_that_nothing_refers_to():
     ] == []
 
 
+def written(invoice: Invoice, *, with_history: bool = False) -> bytes:
+    link = payment_link(PORTAL, invoice.payment_token) if invoice.has_payment_link else None
+    return write_shown(show_invoice(invoice), TIME, link, with_history=with_history)
+
+
 def test_the_operations_are_those_of_the_api_and_ours():
     assert {each["operationId"]: f"{method.upper()} {path}" for method, path, each in operations()} == OPERATIONS
 
@@ -155,6 +161,7 @@ def test_every_route_of_the_api_is_described_and_no_other():
     nothing: Any = None
     routes = api_routes(
         secrets=nothing,
+        lately=nothing,
         logo_cleaner=nothing,
         portal_url=PORTAL,
         subscriptions_of=nothing,
@@ -317,14 +324,14 @@ def test_the_published_line_items_fit_once_the_rest_is_there():
 @pytest.mark.parametrize("mode", DeliveryMode)
 def test_an_invoice_in_any_status_is_written_as_described(status, mode):
     invoice = an_invoice(status, some_terms(delivery_mode=mode, line_items=(a_line_item(),)))
-    body = write_invoice(invoice, TIME, PORTAL, with_history=True)
+    body = written(invoice, with_history=True)
 
     check_answer("GET", "/invoicing/v2/invoices/7", 200, HEADERS, body)
 
 
 @pytest.mark.parametrize("status", Status)
 def test_a_link_or_balance_that_the_status_does_not_have_is_found(status):
-    body = msgspec.json.decode(write_invoice(an_invoice(status), TIME, PORTAL, with_history=True))
+    body = msgspec.json.decode(written(an_invoice(status), with_history=True))
     other = Status.CANCELED if status in {Status.DRAFT, Status.CREATED, Status.SENT, Status.PARTIAL} else Status.SENT
 
     with pytest.raises(AssertionError, match="not as described"):
@@ -332,7 +339,7 @@ def test_a_link_or_balance_that_the_status_does_not_have_is_found(status):
 
 
 UNMAILED = an_invoice(terms=some_terms(email=None))
-SENT = write_invoice(an_invoice(Status.SENT), TIME, PORTAL)
+SENT = written(an_invoice(Status.SENT))
 
 
 @pytest.mark.parametrize(

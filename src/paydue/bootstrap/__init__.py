@@ -28,6 +28,7 @@ from paydue.bootstrap.post import join_messenger, join_post_office, open_egress
 from paydue.bootstrap.system import SystemClock as SystemClock
 from paydue.bootstrap.system import SystemSecrets as SystemSecrets
 from paydue.config import Config
+from paydue.domain.invoice import Invoice
 from paydue.domain.retry_policy import DefaultPolicy
 from paydue.pages.site import Site
 from paydue.storage.errors import CannotOpenStore, VaultError
@@ -36,7 +37,7 @@ from paydue.storage.sqlite.schema import migrate_file
 from paydue.storage.sqlite.store import SqliteStore
 from paydue.storage.vault import KeyFile, create_key_file
 from paydue.usecases.payment_desk import PaymentDesk
-from paydue.usecases.ports import Clock, Store
+from paydue.usecases.ports import Clock, Showing, Store
 from paydue.wire import openapi_document
 from paydue.wire.api import PREFIXES, Api, new_correlation_id
 from paydue.wire.asgi import AsgiApi, Receive, Scope, Send
@@ -46,6 +47,8 @@ from paydue.wire.limits import FailureLimit
 from paydue.wire.logo import ProcessLogoCleaner
 from paydue.wire.replay_memory import ReplayMemory
 from paydue.wire.routes import api_routes
+from paydue.wire.shown_lately import ShownLately
+from paydue.wire.write_invoice import SHAPE, show_invoice
 
 if TYPE_CHECKING:
     from paydue.delivery.post_office import PostOffice
@@ -94,13 +97,16 @@ def key_file_path(config: Config) -> Path:
     return config.key_file or config.data / "paydue.key"
 
 
-async def open_store(config: Config, *, serves: bool) -> "SqliteStore | PostgresStore":
+async def open_store(
+    config: Config, *, serves: bool, show: Callable[[Invoice], str] = show_invoice
+) -> "SqliteStore | PostgresStore":
     """
     Open the installation's store; `serves` claims a SQLite file for a long-running process.
 
     Raises CannotOpenStore, whose text says what to do, and StoreUnavailable.
     """
     path, key_path = database_path(config), key_file_path(config)
+    showing = Showing(SHAPE, show)
     if not key_path.exists() and not (path is not None and path.exists()):
         raise CannotOpenStore(f"There is no Paydue in {config.data} yet: run `paydue init --data {config.data}` first.")
     if path is None:
@@ -109,9 +115,9 @@ async def open_store(config: Config, *, serves: bool) -> "SqliteStore | Postgres
 
         key_file = KeyFile.read(key_path)
         url, limit = f"{config.database}", config.max_queue
-        return await PostgresStore.open(url, key_file, SystemClock(), agrees=True, queue_limit=limit)
+        return await PostgresStore.open(url, key_file, SystemClock(), agrees=True, queue_limit=limit, showing=showing)
     return await SqliteStore.open(
-        path, KeyFile.read(key_path), SystemClock(), serves=serves, queue_limit=config.max_queue
+        path, KeyFile.read(key_path), SystemClock(), serves=serves, queue_limit=config.max_queue, showing=showing
     )
 
 
@@ -178,7 +184,8 @@ async def open_service(
     """
     require_real_gateway(config, is_demo=is_demo)
     egress = open_egress(config, is_development=is_demo)
-    store = await open_store(config, serves=True)
+    lately = ShownLately()
+    store = await open_store(config, serves=True, show=lately.write)
     clock = store.clock
     counts = config.rate_limit > 0
     messenger = join_messenger(store, egress, clock)
@@ -206,6 +213,7 @@ async def open_service(
     )
     routes = api_routes(
         secrets=SystemSecrets(),
+        lately=lately,
         logo_cleaner=ProcessLogoCleaner(),
         portal_url=portal_url,
         subscriptions_of=store.subscriptions_of,

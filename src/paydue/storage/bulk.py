@@ -21,7 +21,7 @@ from paydue.storage.rows import EventPlace, Row
 from paydue.storage.status_blocks import Moves
 from paydue.storage.vault import Vault
 from paydue.usecases.delivery_ports import JobState, Try
-from paydue.usecases.ports import Change
+from paydue.usecases.ports import Change, Showing
 
 # What `Sheaf.messages` and `Sheaf.tries` hold: those of a new message, and how it went.
 DELIVERED_COLUMNS: Final = (
@@ -71,9 +71,10 @@ class Counters(NamedTuple):
 class Sheaf:
     """The rows of many lives, table by table, in the order of the columns that the engines write."""
 
-    def __init__(self, merchant_id: str, vault: Vault, ids: MessageIds) -> None:
+    def __init__(self, merchant_id: str, vault: Vault, showing: Showing, ids: MessageIds) -> None:
         self._merchant_id = merchant_id
         self._vault = vault
+        self._showing = showing
         self._ids = ids
         self.invoices: list[Row] = []
         self.events: list[Row] = []
@@ -90,7 +91,7 @@ class Sheaf:
         """Gather the rows of a life. Raises BrokenFact when the invoice's facts do not hold."""
         last = life.changes[-1].after
         invoice = replace(last, number=number, serial=serial, version=len(life.changes))
-        self.invoices.append(rows.write_invoice(self._merchant_id, invoice, self._vault))
+        self.invoices.append(rows.write_invoice(self._merchant_id, invoice, self._vault, self._showing))
         self.moves.enter(self._merchant_id, invoice.status.value, serial)
         for change in life.changes:
             self._follow(change, invoice)

@@ -27,7 +27,7 @@ from paydue.domain.terms import Terms
 from paydue.storage.message_ids import MessageIds
 from paydue.storage.vault import Vault, place
 from paydue.usecases.access_keys import AccessKey, KeyKind, Secret
-from paydue.usecases.ports import Actor, InvoiceSummary, Message
+from paydue.usecases.ports import Actor, InvoiceSummary, Message, Showing, ShownInvoice
 
 # A row as a database driver takes and gives it. Members of a StrEnum are text; asking for their value costs more.
 Row = tuple[Any, ...]
@@ -66,7 +66,7 @@ read_time: Final[Callable[[str], datetime]] = datetime.fromisoformat
 # Invoices
 
 
-def write_invoice(merchant_id: str, invoice: Invoice, vault: Vault) -> Row:
+def write_invoice(merchant_id: str, invoice: Invoice, vault: Vault, showing: Showing) -> Row:
     """Return the values of `INVOICE_COLUMNS` of a numbered invoice. Raises BrokenFact when its facts do not hold."""
     invoice.assert_facts()
     token = invoice.payment_token
@@ -75,6 +75,7 @@ def write_invoice(merchant_id: str, invoice: Invoice, vault: Vault) -> Row:
         vault.encrypt(token, _token_place(merchant_id, invoice.serial)) if token is not None else None,
         _encode(invoice.terms).decode(),
         _encode(invoice.history).decode(),
+        _shown_for(invoice.version, showing) + showing.write(invoice),
     )
 
 
@@ -126,6 +127,7 @@ INVOICE_COLUMNS: Final = (
     "payment_token",
     "document",
     "history",
+    "shown",
 )
 
 # What `read_invoice` and `read_summaries` take, in their order.
@@ -133,6 +135,7 @@ READ_COLUMNS: Final = (
     "number", "serial", "version", "status", "created_at", "paid", "refunded", "reservations", "payment_token",
     "document", "history"
 )  # fmt: skip
+SHOWN_COLUMNS: Final = ("serial", "version", "status", "payment_token", "shown")
 SUMMARY_COLUMNS: Final = (
     "serial", "number", "status", "created_at", "due_date", "expiration_date", "total", "currency", "customer_name",
     "merchant_customer_id", "payment_token"
@@ -157,6 +160,23 @@ def read_invoice(merchant_id: str, row: Row, vault: Vault) -> Invoice:
     )
     invoice.assert_facts()
     return invoice
+
+
+def read_shown(merchant_id: str, row: Row, vault: Vault, showing: Showing) -> ShownInvoice:
+    """Return what was written to show the invoice of a row of `SHOWN_COLUMNS`; nothing of its document is opened."""
+    serial, version, status, token, shown = row
+    start = _shown_for(version, showing)
+    return ShownInvoice(
+        shown[len(start) :] if shown is not None and shown.startswith(start) else "",
+        vault.decrypt(token, _token_place(merchant_id, serial))
+        if status in _STATUSES_WITH_LINK and token is not None
+        else None,
+    )
+
+
+def _shown_for(version: int, showing: Showing) -> str:
+    """Return what such a text begins with: a release that knows nothing of it may have changed the invoice since."""
+    return f"{showing.shape}.{version} "
 
 
 def read_summaries(merchant_id: str, found: Iterable[Row], vault: Vault) -> list[InvoiceSummary]:

@@ -21,10 +21,10 @@ from paydue.domain.lifecycle import Status
 from paydue.domain.money import ZERO
 from paydue.storage import rows, verify_delivery, verify_payments
 from paydue.storage.ledger import Ledger, MerchantCounters
-from paydue.storage.rows import INVOICE_COLUMNS, READ_COLUMNS, Row
+from paydue.storage.rows import INVOICE_COLUMNS, READ_COLUMNS, SHOWN_COLUMNS, Row
 from paydue.storage.status_blocks import SIZES, SMALL, WHOLE
 from paydue.storage.vault import Vault
-from paydue.usecases.ports import Finding
+from paydue.usecases.ports import Finding, Showing
 
 # The status that an event leaves behind. Those not named here leave what was, or may.
 _LEAVES: Final[Mapping[What, frozenset[Status]]] = {
@@ -40,17 +40,20 @@ _LEAVES: Final[Mapping[What, frozenset[Status]]] = {
 }
 _COLUMN: Final = {name: position for position, name in enumerate(INVOICE_COLUMNS)}
 _READ: Final = tuple(_COLUMN[name] for name in READ_COLUMNS)
+_SHOWN: Final = tuple(_COLUMN[name] for name in SHOWN_COLUMNS)
 # What the columns repeat of the document. The ciphertext differs at each writing.
-_REPEATED: Final = tuple(name for name in INVOICE_COLUMNS if name not in {"payment_token", "document", "history"})
+_REPEATED: Final = tuple(
+    name for name in INVOICE_COLUMNS if name not in {"payment_token", "document", "history", "shown"}
+)
 
 
-async def findings(ledger: Ledger, vault: Vault) -> AsyncIterator[Finding]:
+async def findings(ledger: Ledger, vault: Vault, showing: Showing) -> AsyncIterator[Finding]:
     """Yield everything that does not agree, as it is found."""
     for damage in await ledger.damage():
         yield Finding("database", "file", damage)
     seen: Counter[str] = Counter()
     for counters in await ledger.merchants():
-        async for finding in _MerchantCheck(ledger, vault, counters, seen).findings():
+        async for finding in _MerchantCheck(ledger, vault, showing, counters, seen).findings():
             yield finding
     for merchant_id, number, count in await ledger.repeated_numbers():
         yield Finding("number", _place(merchant_id, number), f"{count} invoices have it")
@@ -74,9 +77,12 @@ async def findings(ledger: Ledger, vault: Vault) -> AsyncIterator[Finding]:
 class _MerchantCheck:
     """One merchant's rows, block by block."""
 
-    def __init__(self, ledger: Ledger, vault: Vault, counters: MerchantCounters, seen: Counter[str]) -> None:
+    def __init__(
+        self, ledger: Ledger, vault: Vault, showing: Showing, counters: MerchantCounters, seen: Counter[str]
+    ) -> None:
         self._ledger = ledger
         self._vault = vault
+        self._showing = showing
         self._counters = counters
         self._merchant_id = counters.merchant_id
         self._seen = seen
@@ -143,6 +149,7 @@ class _MerchantCheck:
                 for rule, what in chain(
                     _agreement(self._merchant_id, columns, invoice, own_events, own_payments),
                     verify_delivery.disagreements(invoice, own_messages, reminded, self._webhook_ids),
+                    self._shown(columns, invoice),
                 ):
                     yield Finding(rule, place, what)
                 own_attempts = attempts.get(found_by, ())
@@ -153,6 +160,13 @@ class _MerchantCheck:
                 read.append((place, invoice))
         async for finding in self._links(read):
             yield finding
+
+    def _shown(self, columns: Row, invoice: Invoice) -> list[tuple[str, str]]:
+        row = tuple(columns[i] for i in _SHOWN)
+        text = rows.read_shown(self._merchant_id, row, self._vault, self._showing).text
+        if not text or text == self._showing.write(invoice):
+            return []
+        return [("shown", "what is shown of it is not what it says")]
 
     async def _links(self, read: Sequence[tuple[str, Invoice]]) -> AsyncIterator[Finding]:
         """Look all their payment links up at once."""

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -150,6 +150,28 @@ class InvoiceSummary(msgspec.Struct, frozen=True):
     payment_token: str | None
 
 
+class ShownInvoice(msgspec.Struct, frozen=True, gc=False):
+    """
+    An invoice as whoever shows it had it written down when it was kept, which spares reading and writing it anew.
+
+    `text` is empty when nothing was, or in another shape, or for another version. `payment_token` is there where the
+    link is shown.
+    """
+
+    text: str
+    payment_token: str | None
+
+
+class Showing(msgspec.Struct, frozen=True):
+    """How an invoice is written down to be shown; `shape` changes with every change of what `write` returns."""
+
+    shape: str
+    write: Callable[[Invoice], str]
+
+
+NOT_SHOWN: Final = Showing("", lambda _: "")
+
+
 class Page(msgspec.Struct, frozen=True):
     """A slice of a merchant's invoices, newest first, and how many match in all."""
 
@@ -168,6 +190,8 @@ class MerchantStore(Protocol):
         ...
 
     async def invoice(self, number: str) -> Invoice | None: ...
+
+    async def shown(self, number: str) -> ShownInvoice | None: ...
 
     def turn(self, number: str) -> AbstractAsyncContextManager[Any]:
         """

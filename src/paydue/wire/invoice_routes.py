@@ -20,17 +20,23 @@ from paydue.wire.query import read_list_query
 from paydue.wire.read_invoice import read_changed_terms, read_new_invoice, read_payment
 from paydue.wire.request import Request
 from paydue.wire.router import Route
+from paydue.wire.shown_lately import ShownLately
 from paydue.wire.strict_json import MalformedJson
-from paydue.wire.write_invoice import write_invoice, write_list
+from paydue.wire.write_invoice import payment_link, write_shown
+from paydue.wire.write_list import write_list
 
 _LARGEST_INVOICE: Final = 256 * 1024
 _LARGEST_OTHER: Final = 64 * 1024
 
 
 class InvoiceRoutes:
-    """`portal_url` is what payment links begin with; `accepts_doubles` is `amount_rules = "observed"`."""
+    """
+    `portal_url` is what payment links begin with; `accepts_doubles` is `amount_rules = "observed"`; `lately` writes
+    invoices for the store.
+    """
 
-    def __init__(self, *, secrets: Secrets, portal_url: str, accepts_doubles: bool) -> None:
+    def __init__(self, *, secrets: Secrets, portal_url: str, accepts_doubles: bool, lately: ShownLately) -> None:
+        self._lately = lately
         self._secrets = secrets
         self._portal_url = portal_url
         self._accepts_doubles = accepts_doubles
@@ -89,8 +95,16 @@ class InvoiceRoutes:
         )
 
     async def get(self, request: Request) -> Answer:
-        invoice = await self._existing(request)
-        return Answer(200, self._write(request, invoice, await self._labels(request), with_history=True))
+        number = request.values[0]
+        found = await request.store.shown(number)
+        if found is None:
+            raise NoSuchInvoice(number)
+        labels = await self._labels(request)
+        if not found.text:
+            # Another release kept it.
+            return Answer(200, self._write(request, await self._existing(request), labels, with_history=True))
+        link = self._link(found.payment_token)
+        return Answer(200, write_shown(found.text, request.submit_time, link, labels, with_history=True))
 
     async def update(self, request: Request) -> Answer:
         try:
@@ -190,4 +204,10 @@ class InvoiceRoutes:
     def _write(
         self, request: Request, invoice: Invoice, labels: tuple[Label, ...], *, with_history: bool = False
     ) -> bytes:
-        return write_invoice(invoice, request.submit_time, self._portal_url, labels, with_history=with_history)
+        token = invoice.payment_token if invoice.has_payment_link else None
+        return write_shown(
+            self._lately.of(invoice), request.submit_time, self._link(token), labels, with_history=with_history
+        )
+
+    def _link(self, token: str | None) -> str | None:
+        return payment_link(self._portal_url, token) if token is not None else None

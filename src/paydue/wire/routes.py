@@ -12,12 +12,14 @@ from paydue.wire.kms_routes import KmsRoutes
 from paydue.wire.merchant_field_routes import MerchantFieldRoutes
 from paydue.wire.router import Route
 from paydue.wire.settings_routes import SettingsRoutes
+from paydue.wire.shown_lately import ShownLately
 from paydue.wire.webhook_routes import SubscriptionsOf, WebhookRoutes
 
 
 def api_routes(
     *,
     secrets: Secrets,
+    lately: ShownLately,
     logo_cleaner: LogoCleaner,
     portal_url: str,
     subscriptions_of: SubscriptionsOf,
@@ -33,11 +35,11 @@ def api_routes(
     """
     Return the operations on invoices, settings, fields, webhooks and their keys, and deliveries.
 
-    `portal_url` is what payment links begin with, without a slash at the end. `wake` is called when messages have
-    become due out of their turn.
+    `lately` is what writes invoices for the store. `portal_url` is what payment links begin with, without a slash at
+    the end. `wake` is called when messages have become due out of their turn.
     """
     return (
-        *InvoiceRoutes(secrets=secrets, portal_url=portal_url, accepts_doubles=accepts_doubles).routes(),
+        *InvoiceRoutes(secrets=secrets, portal_url=portal_url, accepts_doubles=accepts_doubles, lately=lately).routes(),
         *SettingsRoutes(cleaner=logo_cleaner, allows_plain_http=allows_plain_http).routes(),
         *MerchantFieldRoutes().routes(),
         *WebhookRoutes(

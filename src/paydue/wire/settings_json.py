@@ -94,7 +94,7 @@ def write_settings(settings: Settings, logo: bytes | None, merchant: Merchant, s
                 email=True,
                 enable_merchant_email_notifications=settings.notifies_merchant,
                 merchant_email=settings.merchant_email,
-                custom_labels=write_labels(settings.labels) if settings.labels else None,
+                custom_labels=msgspec.Raw(write_labels(settings.labels).encode()) if settings.labels else None,
                 custom_redirect_urls=_write_redirect_urls(settings),
             ),
             merchant_information=_MerchantInformation(

@@ -18,7 +18,6 @@ from paydue.domain.line_items import LineItem
 from paydue.domain.merchant_fields import FieldValue
 from paydue.domain.settings import Label
 from paydue.domain.terms import DeliveryMode, Terms
-from paydue.usecases.ports import InvoiceSummary, Page
 
 LINK_VERSION: Final = "?version=v2.1"
 LINK_PATH: Final = "/ebc2/invoicing/payInvoice/"
@@ -45,10 +44,8 @@ class _InvoiceInformation(_Wire, kw_only=True):
     description: str | None = None
     due_date: str
     expiration_date: str | None = None
-    allow_partial_payments: bool
-    payment_link: str | None = None
-    delivery_mode: str
-    custom_labels: msgspec.Raw | None = None
+    allow_partial_payments: msgspec.Raw
+    delivery_mode: msgspec.Raw
 
 
 class _Tax(_Wire, kw_only=True):
@@ -117,7 +114,7 @@ class _Transaction(_Wire, kw_only=True):
 class _Invoice(_Wire, kw_only=True):
     links: msgspec.Raw = msgspec.field(name="_links")
     id: str
-    submit_time_utc: str
+    submit_time_utc: msgspec.Raw
     status: str
     customer_information: _Customer | None = None
     processing_information: msgspec.Raw
@@ -126,7 +123,6 @@ class _Invoice(_Wire, kw_only=True):
     field_values: list[_FieldValue] | None = msgspec.field(
         name="merchantDefinedFieldValuesWithDefinition", default=None
     )
-    invoice_history: msgspec.Raw | None = None
 
 
 class _Label(_Wire, kw_only=True):
@@ -137,7 +133,7 @@ class _Label(_Wire, kw_only=True):
     hidden_for_item: bool | None = None
 
 
-_encode = msgspec.json.Encoder(decimal_format="number").encode
+encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 
 # Statuses whose links are more than `self`: what is allowed is read from the lifecycle's table.
 _LINKED_ACTIONS: Final = (
@@ -158,8 +154,11 @@ def _links_template(status: Status) -> str:
 
 
 _LINKS: Final = {status: _links_template(status) for status in Status}
-_STATUS: Final = {status: status.value for status in Status}
-_DELIVERY_MODE: Final = {mode: mode.value for mode in DeliveryMode}
+STATUS_NAMES: Final = {status: status.value for status in Status}
+# Values with the gaps that stand in them, or behind them for members that may follow.
+_SUBMIT_TIME: Final = msgspec.Raw(b'"\x1f"')
+_PARTIAL: Final = {True: msgspec.Raw(b"true\x1f"), False: msgspec.Raw(b"false\x1f")}
+_DELIVERY_MODE: Final = {mode: msgspec.Raw(f'"{mode.value}"\x1f'.encode()) for mode in DeliveryMode}
 # The API's histories name no new link and nothing that gives money back; UNKNOWN is what they keep for the unnamed.
 _UNNAMED: Final = (What.LINK_RENEWED, What.PAYMENT_REFUNDED, What.PAYMENT_REVERSED)
 _WHAT: Final = {what: b"UNKNOWN" if what in _UNNAMED else what.value.encode() for what in What}
@@ -174,18 +173,25 @@ _PROCESSING: Final = {
 }
 
 
-def write_invoice(
-    invoice: Invoice, submit_time: str, portal_url: str, labels: tuple[Label, ...] = (), *, with_history: bool = False
-) -> bytes:
-    """Return the invoice object of an answer; the merchant's current labels stand in it, its history on request."""
+# Ends the parts of a shown invoice: no JSON has it unescaped.
+_GAP: Final = "\x1f"
+
+
+def show_invoice(invoice: Invoice) -> str:
+    """
+    Return what answers about the invoice say for as long as it stays as it is, with gaps for all else.
+
+    Kept beside the invoice it spares every reader from opening its document. The gaps are, in their order, for the time
+    of the answer, the payment link (a secret), the merchant's labels, and the history, which follows.
+    """
     terms, number = invoice.terms, invoice.number
     customer = terms.customer
-    return _encode(
+    shown = encode(
         _Invoice(
-            links=msgspec.Raw(_LINKS[invoice.status].replace("$", number).encode()),
+            links=msgspec.Raw(links_of(invoice.status, number).encode()),
             id=number,
-            submit_time_utc=submit_time,
-            status=_STATUS[invoice.status],
+            submit_time_utc=_SUBMIT_TIME,
+            status=STATUS_NAMES[invoice.status],
             customer_information=None
             if customer is None
             else _Customer(
@@ -201,10 +207,8 @@ def write_invoice(
                 description=terms.description,
                 due_date=terms.due_date.isoformat(),
                 expiration_date=None if terms.expiration_date is None else terms.expiration_date.isoformat(),
-                allow_partial_payments=terms.allows_partial_payments,
-                payment_link=payment_link(portal_url, invoice.payment_token) if invoice.has_payment_link else None,
+                allow_partial_payments=_PARTIAL[terms.allows_partial_payments],
                 delivery_mode=_DELIVERY_MODE[terms.delivery_mode],
-                custom_labels=write_labels(labels) if labels else None,
             ),
             order_information=_OrderInformation(
                 amount_details=_amount_details(invoice, terms),
@@ -213,32 +217,29 @@ def write_invoice(
             field_values=[_field_value(number, position, value) for position, value in enumerate(terms.field_values)]
             if terms.field_values
             else None,
-            invoice_history=_history(invoice.history) if with_history else None,
         )
     )
+    return f"{shown[:-1].decode()}{_GAP}{_history(invoice.history)}"
 
 
-def write_list(page: Page, *, offset: int, limit: int, status: str | None, submit_time: str, portal_url: str) -> bytes:
-    """
-    Return the answer of a list; `status` is the filter as the caller wrote it, repeated in the links.
+# To be changed with every change of what `show_invoice` returns.
+SHAPE: Final = "1"
 
-    Items are written by hand, for a list of twenty would otherwise cost as much as twenty invoices.
-    """
-    filtered = f"&status={status}" if status is not None else ""
 
-    def link(name: str, to: int) -> str:
-        return f'"{name}":{{"href":"/v2/invoices/?offset={to}&limit={limit}{filtered}","method":"GET"}}'
+def write_shown(
+    shown: str, submit_time: str, link: str | None, labels: tuple[Label, ...] = (), *, with_history: bool = False
+) -> bytes:
+    """Return the invoice object of an answer, from what `show_invoice` wrote; its history on request."""
+    start, status, delivery, rest, history = shown.split(_GAP)
+    linked = f',"paymentLink":"{link}"' if link is not None else ""
+    labelled = f',"customLabels":{write_labels(labels)}' if labels else ""
+    told = f',"invoiceHistory":{history}}}' if with_history else "}"
+    return f"{start}{submit_time}{status}{linked}{delivery}{labelled}{rest}{told}".encode()
 
-    links = link("self", offset)
-    if offset + limit < page.total:
-        links += "," + link("next", offset + limit)
-    if offset > 0:
-        links += "," + link("previous", max(0, offset - limit))
-    link_start = f',"paymentLink":"{portal_url}{LINK_PATH}'
-    items = ",".join([_list_item(invoice, link_start) for invoice in page.invoices])
-    return (
-        f'{{"_links":{{{links}}},"submitTimeUtc":"{submit_time}","totalInvoices":{page.total},"invoices":[{items}]}}'
-    ).encode()
+
+def links_of(status: Status, number: str) -> str:
+    """Return the `_links` of an invoice."""
+    return _LINKS[status].replace("$", number)
 
 
 def payment_link(portal_url: str, token: str | None) -> str:
@@ -247,22 +248,20 @@ def payment_link(portal_url: str, token: str | None) -> str:
 
 
 @lru_cache(maxsize=256)
-def write_labels(labels: tuple[Label, ...]) -> msgspec.Raw:
+def write_labels(labels: tuple[Label, ...]) -> str:
     """Return the merchant's labels, each with only the properties that were ever set."""
-    return msgspec.Raw(
-        _encode(
-            [
-                _Label(
-                    key=label.key,
-                    value=label.value,
-                    hidden=label.hidden,
-                    hidden_for_invoice=label.hidden_for_invoice,
-                    hidden_for_item=label.hidden_for_item,
-                )
-                for label in labels
-            ]
-        )
-    )
+    return encode(
+        [
+            _Label(
+                key=label.key,
+                value=label.value,
+                hidden=label.hidden,
+                hidden_for_invoice=label.hidden_for_invoice,
+                hidden_for_item=label.hidden_for_item,
+            )
+            for label in labels
+        ]
+    ).decode()
 
 
 def _amount_details(invoice: Invoice, terms: Terms) -> _AmountDetails:
@@ -318,38 +317,18 @@ def _field_value(number: str, position: int, value: FieldValue) -> _FieldValue:
     )
 
 
-def _history(history: tuple[Event, ...]) -> msgspec.Raw:
+def _history(history: tuple[Event, ...]) -> str:
     """Return the events, newest first, each with its time to the millisecond."""
-    return msgspec.Raw(b"[" + b",".join([_event(event) for event in reversed(history)]) + b"]")
+    return (b"[" + b",".join([_event(event) for event in reversed(history)]) + b"]").decode()
 
 
 def _event(event: Event) -> bytes:
     # "2026-05-05T12:00:00.123456Z" in quotes, or without a fraction: fifty times as fast as `isoformat`.
-    at = _encode(event.at)
+    at = encode(event.at)
     date = at[:24] if len(at) > _WHOLE_SECOND else at[:20] + b".000"
     written = b'{"event":"' + _WHAT[event.what] + b'","date":' + date + b'Z"'
     # A payment that is held or was rejected has both too; the documents show them for money that came in.
     if event.what is What.PAYMENT_RECEIVED and event.transaction_id is not None and event.amount is not None:
         transaction = _Transaction(transaction_id=event.transaction_id, amount=event.amount)
-        written += b',"transactionDetails":' + _encode(transaction)
+        written += b',"transactionDetails":' + encode(transaction)
     return written + b"}"
-
-
-def _list_item(invoice: InvoiceSummary, link_start: str) -> str:
-    number, customer = invoice.number, ""
-    if invoice.customer_name is not None:
-        customer = f'"customerInformation":{{"name":{_encode(invoice.customer_name).decode()}'
-        if invoice.merchant_customer_id is not None:
-            customer += f',"merchantCustomerId":{_encode(invoice.merchant_customer_id).decode()}'
-        customer += "},"
-    elif invoice.merchant_customer_id is not None:
-        customer = f'"customerInformation":{{"merchantCustomerId":{_encode(invoice.merchant_customer_id).decode()}}},'
-    link = f'{link_start}{invoice.payment_token}{LINK_VERSION}"' if invoice.payment_token is not None else ""
-    expires = f',"expirationDate":"{invoice.expiration_date}"' if invoice.expiration_date is not None else ""
-    created = _encode(invoice.created_at)[1:20].decode()
-    return (
-        f'{{"_links":{_LINKS[invoice.status].replace("$", number)},"id":"{number}",'
-        f'"status":"{_STATUS[invoice.status]}","createdDate":"{created}Z",{customer}'
-        f'"invoiceInformation":{{"dueDate":"{invoice.due_date}"{expires}{link}}},'
-        f'"orderInformation":{{"amountDetails":{{"totalAmount":{invoice.total},"currency":"{invoice.currency}"}}}}}}'
-    )

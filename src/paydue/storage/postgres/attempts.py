@@ -108,7 +108,7 @@ class PostgresAttempts:
         invoice: Invoice | None = None
         if writes.invoice is not None:
             work = Keep(merchant_id, writes.invoice)
-            invoice = await keep_alone(hand.session, work, installation.vault, installation.clock)
+            invoice = await keep_alone(hand.session, work, installation.vault, installation.showing, installation.clock)
         return Kept(writes.stored, invoice)
 
     async def _add(self, hand: Hand, serial: int, writes: AttemptWrites) -> None:

@@ -22,7 +22,7 @@ from paydue.storage.postgres.works import Keep, Small, Work
 from paydue.storage.rows import INVOICE_COLUMNS, EventPlace, Row
 from paydue.storage.status_blocks import Moves
 from paydue.storage.vault import Vault
-from paydue.usecases.ports import AlreadyReminded, Change, Clock, NoSuchMerchant, ReceiptExists, StaleVersion
+from paydue.usecases.ports import AlreadyReminded, Change, Clock, NoSuchMerchant, ReceiptExists, Showing, StaleVersion
 
 _AMENDED: Final = tuple(INVOICE_COLUMNS.index(name) for name in sql.AMENDED_COLUMNS)
 
@@ -52,9 +52,10 @@ class Batch:
     transaction. A `careful` batch looks before; it is for trying again, one change at a time.
     """
 
-    def __init__(self, session: Session, vault: Vault, clock: Clock, *, careful: bool) -> None:
+    def __init__(self, session: Session, vault: Vault, showing: Showing, clock: Clock, *, careful: bool) -> None:
         self._session = session
         self._vault = vault
+        self._showing = showing
         self._clock = clock
         self._is_careful = careful
         self._counters: dict[str, _Counters] = {}
@@ -201,7 +202,7 @@ class Batch:
             raise DuplicateInvoiceNumber(number)
         serial = counters.last_serial + 1
         invoice = replace(after, number=number, serial=serial, version=1)
-        self._gather(sql.ADD_INVOICES, rows.write_invoice(merchant_id, invoice, self._vault))
+        self._gather(sql.ADD_INVOICES, rows.write_invoice(merchant_id, invoice, self._vault, self._showing))
         self._taken_numbers.add((merchant_id, number))
         if number == str(counters.next_number):
             counters.next_number += 1
@@ -215,7 +216,7 @@ class Batch:
             # Whatever was decided on the version before this batch came second.
             raise StaleVersion(before.number)
         invoice = replace(after, number=before.number, serial=serial, version=before.version + 1)
-        row = rows.write_invoice(merchant_id, invoice, self._vault)
+        row = rows.write_invoice(merchant_id, invoice, self._vault, self._showing)
         self._amended.add((merchant_id, serial))
         self._gather(sql.AMEND_INVOICES, (merchant_id, serial, before.version, *(row[column] for column in _AMENDED)))
         if invoice.status is not before.status:
@@ -252,9 +253,9 @@ class Batch:
             gathered.append(row)
 
 
-async def keep_alone(session: Session, work: Keep, vault: Vault, clock: Clock) -> Invoice:
+async def keep_alone(session: Session, work: Keep, vault: Vault, showing: Showing, clock: Clock) -> Invoice:
     """Write one change, looking before, and return the invoice as stored. Raises what `prepare` to `flush` raise."""
-    batch = Batch(session, vault, clock, careful=True)
+    batch = Batch(session, vault, showing, clock, careful=True)
     await batch.prepare([work])
     invoice = batch.keep(work.merchant_id, work.change)
     await batch.flush()

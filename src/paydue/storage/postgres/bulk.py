@@ -12,7 +12,7 @@ from paydue.storage.postgres import changes
 from paydue.storage.postgres.changes import Part
 from paydue.storage.postgres.sessions import FAILURES, Session, connect, unavailable
 from paydue.storage.vault import Vault
-from paydue.usecases.ports import NoSuchMerchant
+from paydue.usecases.ports import NoSuchMerchant, Showing
 
 _ODD_TYPES: Final = {
     "serial": "bigint", "position": "integer", "part": "integer", "message_id": "bytea", "tries": "integer",
@@ -45,19 +45,20 @@ _LOOK_ANEW: Final = "ANALYZE"
 class PostgresBulk:
     """`storage.bulk.Bulk` over one database, through a session of its own."""
 
-    def __init__(self, session: Session, vault: Vault) -> None:
+    def __init__(self, session: Session, vault: Vault, showing: Showing) -> None:
         self._session = session
         self._vault = vault
+        self._showing = showing
         self._ids = MessageIds()
         self._is_known = False
 
     @classmethod
-    async def open(cls, url: str, vault: Vault) -> Self:
+    async def open(cls, url: str, vault: Vault, showing: Showing) -> Self:
         """Connect. Raises StoreUnavailable."""
         session = await connect(url)
         # Thousands of rows at once take their time.
         await session.run("SET statement_timeout = 0")
-        return cls(session, vault)
+        return cls(session, vault, showing)
 
     async def keep(self, merchant_id: str, lives: Sequence[Life]) -> None:
         """Keep these lives in one transaction, numbered by the merchant's counters. Raises NoSuchMerchant."""
@@ -98,7 +99,7 @@ class PostgresBulk:
             wanted: tuple[list[str], ...] = ([merchant_id] * len(numbers), numbers, [], [])
             return {number for _, _, number in await session.fetch(changes.USED_NAMES, *wanted)}
 
-        sheaf = Sheaf(merchant_id, self._vault, self._ids)
+        sheaf = Sheaf(merchant_id, self._vault, self._showing, self._ids)
         counters = await bind(sheaf, lives, Counters(last_serial, next_number), taken)
         gathered = (
             (changes.SET_COUNTERS, [(merchant_id, *counters, last_serial, next_number)]),

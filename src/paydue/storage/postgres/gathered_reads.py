@@ -10,7 +10,6 @@ from collections import deque
 from typing import Final
 
 from paydue.domain.errors import StoreBusy, StoreUnavailable
-from paydue.storage.postgres import statements as sql
 from paydue.storage.postgres.sessions import Readers
 from paydue.storage.rows import Row
 
@@ -21,10 +20,12 @@ _Wish = tuple[str, str, asyncio.Future[Row | None]]
 
 
 class InvoiceReads:
-    """Finds rows of `READ_COLUMNS` by merchant and number."""
+    """Finds rows by merchant and number: by the statement for `one`, or by the one for `many` wishes at once."""
 
-    def __init__(self, readers: Readers) -> None:
+    def __init__(self, readers: Readers, one: str, many: str) -> None:
         self._read = readers.read
+        self._one = one
+        self._many = many
         self._waiting: deque[_Wish] = deque()
         self._is_reading = False
         self._serving: asyncio.Task[None] | None = None
@@ -34,7 +35,7 @@ class InvoiceReads:
         if not self._is_reading:
             self._is_reading = True
             try:
-                found = await self._read(sql.INVOICE, merchant_id, number)
+                found = await self._read(self._one, merchant_id, number)
             finally:
                 self._serve_who_came_meanwhile()
             return found[0] if found else None
@@ -65,7 +66,7 @@ class InvoiceReads:
         try:
             merchants = [merchant_id for merchant_id, _, _ in wishes]
             numbers = [number for _, number, _ in wishes]
-            found = await self._read(sql.INVOICES, "\n".join(dict.fromkeys(merchants)), merchants, numbers)
+            found = await self._read(self._many, "\n".join(dict.fromkeys(merchants)), merchants, numbers)
         except StoreUnavailable as failure:
             for _, _, wished in wishes:
                 if not wished.done():

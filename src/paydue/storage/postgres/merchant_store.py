@@ -41,6 +41,8 @@ from paydue.usecases.ports import (
     Page,
     Receipt,
     RecordedAnswer,
+    Showing,
+    ShownInvoice,
     StaleVersion,
 )
 
@@ -50,8 +52,10 @@ class Installation(msgspec.Struct, frozen=True):
 
     readers: Readers
     invoices: InvoiceReads
+    shown: InvoiceReads
     writer: Writer
     vault: Vault
+    showing: Showing
     clock: Clock
     merchants: ShortMemory[str, Merchant]
     settings: ShortMemory[tuple[str, ProductType], Settings]
@@ -89,6 +93,15 @@ class PostgresMerchantStore:
         """Return the invoice of that number."""
         found = await self._installation.invoices.find(self._merchant_id, number)
         return rows.read_invoice(self._merchant_id, found, self._vault) if found is not None else None
+
+    async def shown(self, number: str) -> ShownInvoice | None:
+        """Return what was written of the invoice of that number to be shown."""
+        found = await self._installation.shown.find(self._merchant_id, number)
+        return (
+            rows.read_shown(self._merchant_id, found, self._vault, self._installation.showing)
+            if found is not None
+            else None
+        )
 
     def turn(self, number: str) -> asyncio.Lock:
         """Return the lock under which changes of that invoice are decided."""

@@ -8,7 +8,7 @@ What is read for a caller names first whose rows it may see: see `behind_wall`.
 
 from typing import Final
 
-from paydue.storage.rows import KEY_COLUMNS, READ_COLUMNS, SUMMARY_COLUMNS
+from paydue.storage.rows import KEY_COLUMNS, READ_COLUMNS, SHOWN_COLUMNS, SUMMARY_COLUMNS
 from paydue.storage.status_blocks import WHOLE
 
 # Names all merchants: for what is looked for before the merchant is known, and for what concerns the installation.
@@ -43,16 +43,25 @@ MERCHANTS: Final = behind_wall(
 
 # Invoices
 
-# One invoice by its number.
-INVOICE: Final = behind_wall(
-    f"SELECT {_columns(READ_COLUMNS)} FROM invoices WHERE merchant_id = wall.merchant_id AND number = $2"
-)
+
+def _one(columns: tuple[str, ...]) -> str:
+    return behind_wall(f"SELECT {_columns(columns)} FROM invoices WHERE merchant_id = wall.merchant_id AND number = $2")
+
+
+def _many(columns: tuple[str, ...]) -> str:
+    return behind_wall(
+        f"SELECT wish.place, {_columns(columns, 'kept')} FROM unnest($2::text[], $3::text[]) WITH ORDINALITY"
+        " AS wish (merchant_id, number, place) JOIN invoices AS kept ON kept.merchant_id = wish.merchant_id"
+        " AND kept.number = wish.number WHERE wall.merchant_id <> ''"
+    )
+
+
+# One invoice by its number, and what is shown of one.
+INVOICE: Final = _one(READ_COLUMNS)
+SHOWN: Final = _one(SHOWN_COLUMNS)
 # Many invoices by merchant ($2) and number ($3), each with the place of its wish; $1 names the merchants, one a line.
-INVOICES: Final = behind_wall(
-    f"SELECT wish.place, {_columns(READ_COLUMNS, 'kept')} FROM unnest($2::text[], $3::text[]) WITH ORDINALITY"
-    " AS wish (merchant_id, number, place) JOIN invoices AS kept ON kept.merchant_id = wish.merchant_id"
-    " AND kept.number = wish.number WHERE wall.merchant_id <> ''"
-)
+INVOICES: Final = _many(READ_COLUMNS)
+SHOWN_MANY: Final = _many(SHOWN_COLUMNS)
 # The invoice that a payment link opens: once the link is found, the wall closes round its merchant.
 INVOICE_BY_LINK: Final = (
     f"SELECT link.merchant_id, {_columns(READ_COLUMNS, 'found')}"

@@ -37,7 +37,7 @@ from paydue.storage.turns import Turns
 from paydue.storage.vault import KeyFile, Vault, WrappedDataKey
 from paydue.storage.verify import findings
 from paydue.usecases.access_keys import AccessKey
-from paydue.usecases.ports import Clock, Finding, KeyExists, MerchantExists, NoSuchMerchant
+from paydue.usecases.ports import NOT_SHOWN, Clock, Finding, KeyExists, MerchantExists, NoSuchMerchant, Showing
 
 _log: Final = logging.getLogger(__name__)
 
@@ -47,11 +47,20 @@ _FORGOTTEN_AT_ONCE: Final = 500
 class PostgresStore:
     """The store of one database, for the event loop that opened it. Any number of processes may have it open."""
 
-    def __init__(self, url: str, readers: Readers, vault: Vault, clock: Clock, queue_limit: int = QUEUE_LIMIT) -> None:
+    def __init__(
+        self,
+        url: str,
+        readers: Readers,
+        vault: Vault,
+        clock: Clock,
+        queue_limit: int = QUEUE_LIMIT,
+        showing: Showing = NOT_SHOWN,
+    ) -> None:
         self._url = url
         self._readers = readers
         self._vault = vault
-        self._writer = Writer(url, vault, clock, queue_limit)
+        self._showing = showing
+        self._writer = Writer(url, vault, showing, clock, queue_limit)
         self._keys: ShortMemory[str | bytes, AccessKey] = ShortMemory()
         merchants: ShortMemory[str, Merchant] = ShortMemory()
         settings: ShortMemory[tuple[str, ProductType], Settings] = ShortMemory()
@@ -67,9 +76,11 @@ class PostgresStore:
         self._wake: Callable[[], None] = lambda: None
         self._installation = Installation(
             readers,
-            InvoiceReads(readers),
+            InvoiceReads(readers, sql.INVOICE, sql.INVOICES),
+            InvoiceReads(readers, sql.SHOWN, sql.SHOWN_MANY),
             self._writer,
             vault,
+            showing,
             clock,
             merchants,
             settings,
@@ -89,10 +100,12 @@ class PostgresStore:
         agrees: bool = False,
         readers: int = READERS,
         queue_limit: int = QUEUE_LIMIT,
+        showing: Showing = NOT_SHOWN,
     ) -> Self:
         """
         Open the database at `url`, with up to that many connections that read beside the one that writes. No more
-        than `queue_limit` changes wait. When it `agrees`, it lives by the database's time, told by `clock` put right.
+        than `queue_limit` changes wait. `showing` says what is kept beside each invoice to be shown. When it `agrees`,
+        the store lives by the database's time, told by `clock` put right.
 
         Raises CannotOpenStore: it is of another schema, on a server that is too old, or made with another key file;
         and StoreUnavailable when it does not answer.
@@ -113,7 +126,7 @@ class PostgresStore:
         except BaseException:
             await pool.close()
             raise
-        store = cls(url, pool, vault, clock, queue_limit)
+        store = cls(url, pool, vault, clock, queue_limit, showing)
         if isinstance(clock, DatabaseClock):
             store._agreeing = asyncio.get_running_loop().create_task(clock.keep_agreeing(pool))
         return store
@@ -220,12 +233,12 @@ class PostgresStore:
     async def verify(self) -> AsyncIterator[Finding]:
         """Go through everything as it is now, and yield what does not agree."""
         async with one_moment(self._url) as session:
-            async for finding in findings(PostgresLedger(session), self._vault):
+            async for finding in findings(PostgresLedger(session), self._vault, self._showing):
                 yield finding
 
     async def open_bulk(self) -> PostgresBulk:
         """Return what fills the database in bulk, to be closed by whoever asked. Raises StoreUnavailable."""
-        return await PostgresBulk.open(self._url, self._vault)
+        return await PostgresBulk.open(self._url, self._vault, self._showing)
 
     async def is_ready(self) -> bool:
         """Tell whether the database answers and has the schema of this release."""

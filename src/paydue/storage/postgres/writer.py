@@ -24,7 +24,7 @@ from paydue.storage.postgres.statements import EVERYBODY
 from paydue.storage.postgres.works import Hand, Keep, Small, Work
 from paydue.storage.refusals import REFUSALS
 from paydue.storage.vault import Vault
-from paydue.usecases.ports import Change, Clock
+from paydue.usecases.ports import Change, Clock, Showing
 
 _TRIES: Final = 4
 _LONGEST_PAUSE_SECONDS: Final = 0.05
@@ -36,9 +36,10 @@ _MERCHANTS_KNOWN: Final = 10_000
 class Writer:
     """Group commit on a connection of its own, which is made anew whenever it is lost."""
 
-    def __init__(self, url: str, vault: Vault, clock: Clock, queue_limit: int = QUEUE_LIMIT) -> None:
+    def __init__(self, url: str, vault: Vault, showing: Showing, clock: Clock, queue_limit: int = QUEUE_LIMIT) -> None:
         self._url = url
         self._vault = vault
+        self._showing = showing
         self._clock = clock
         self._session: Session | None = None
         # The counters of merchants as this writer left them, while nobody else is known to have changed them.
@@ -103,7 +104,7 @@ class Writer:
         is_warm = asyncio.get_running_loop().time() < self._written_at + _WARM_SECONDS
         if session is None or not session.is_open or not is_warm:
             return None
-        batch = Batch(session, self._vault, self._clock, careful=False)
+        batch = Batch(session, self._vault, self._showing, self._clock, careful=False)
         if not batch.assume(works, self._known):
             return None
         try:
@@ -189,7 +190,7 @@ class Writer:
 
     async def _together(self, session: Session, works: Sequence[Work]) -> list[Any] | None:
         """Write all and return the outcomes; None when something unforeseen spoiled the transaction."""
-        batch = Batch(session, self._vault, self._clock, careful=False)
+        batch = Batch(session, self._vault, self._showing, self._clock, careful=False)
         outcomes: list[Any] = [None] * len(works)
         small = []
         try:
@@ -218,7 +219,9 @@ class Writer:
             if isinstance(work, Small):
                 outcomes.append(await _write_small(session, work))
                 continue
-            outcomes.append(await _alone(session, partial(keep_alone, session, work, self._vault, self._clock)))
+            outcomes.append(
+                await _alone(session, partial(keep_alone, session, work, self._vault, self._showing, self._clock))
+            )
         return outcomes
 
 

@@ -28,6 +28,7 @@ from paydue.usecases.ports import (
     Receipt,
     ReceiptExists,
     Reminded,
+    Showing,
     StaleVersion,
 )
 
@@ -57,10 +58,11 @@ class Batch:
     batch looks before; it is for trying again.
     """
 
-    def __init__(self, engine: Engine, vault: Vault, clock: Clock, *, careful: bool) -> None:
+    def __init__(self, engine: Engine, vault: Vault, showing: Showing, clock: Clock, *, careful: bool) -> None:
         self._engine = engine
         self._cursor = engine.write
         self._vault = vault
+        self._showing = showing
         self._clock = clock
         self._is_careful = careful
         self._counters: dict[str, _Counters] = {}
@@ -188,7 +190,7 @@ class Batch:
                 counters.next_number = self._next_free(merchant_id, counters.next_number)
                 number = next_number = str(counters.next_number)
         invoice = replace(after, number=number, serial=serial, version=1)
-        row = rows.write_invoice(merchant_id, invoice, self._vault)
+        row = rows.write_invoice(merchant_id, invoice, self._vault, self._showing)
         self._invoices.append((sql.invoice_id(counters.ordinal, serial), *row))
         if number == next_number:
             counters.next_number += 1
@@ -227,7 +229,7 @@ class Batch:
     def _amend(self, merchant_id: str, before: Invoice, after: Invoice, counters: _Counters) -> Invoice:
         serial = before.serial
         invoice = replace(after, number=before.number, serial=serial, version=before.version + 1)
-        row = rows.write_invoice(merchant_id, invoice, self._vault)
+        row = rows.write_invoice(merchant_id, invoice, self._vault, self._showing)
         amended = [row[column] for column in _AMENDED]
         row_id = sql.invoice_id(counters.ordinal, serial)
         if not self.write(sql.AMEND_INVOICE, (*amended, row_id, before.version)):

@@ -16,7 +16,7 @@ from paydue.storage.sqlite import attempt_statements, delivery_statements
 from paydue.storage.sqlite import statements as sql
 from paydue.storage.sqlite.engine import Engine
 from paydue.storage.vault import Vault
-from paydue.usecases.ports import NoSuchMerchant
+from paydue.usecases.ports import NoSuchMerchant, Showing
 
 # Room for the upper pages of all indexes: each invoice adds an entry to every one of them.
 _CACHE_KIBIBYTES: Final = 256 << 10
@@ -37,9 +37,10 @@ _ADD_LOGGED: Final = _insert("delivery_tries", LOGGED_COLUMNS)
 class SqliteBulk:
     """`storage.bulk.Bulk` over one file, through connections of its own."""
 
-    def __init__(self, engine: Engine, vault: Vault) -> None:
+    def __init__(self, engine: Engine, vault: Vault, showing: Showing) -> None:
         self._engine = engine
         self._vault = vault
+        self._showing = showing
         self._ids = MessageIds()
         engine.write.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}").fetchall()
 
@@ -71,7 +72,7 @@ class SqliteBulk:
         async def taken(numbers: list[str]) -> set[str]:
             return {number for number in numbers if cursor.execute(sql.HAS_NUMBER, (merchant_id, number)).fetchall()}
 
-        sheaf = Sheaf(merchant_id, self._vault, self._ids)
+        sheaf = Sheaf(merchant_id, self._vault, self._showing, self._ids)
         counters = await bind(sheaf, lives, Counters(last_serial, next_number), taken)
         first_id = sql.invoice_id(ordinal, last_serial + 1)
         for statement, gathered in (

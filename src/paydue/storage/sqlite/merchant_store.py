@@ -31,7 +31,18 @@ from paydue.storage.sqlite.subscriptions import SubscriptionMemory
 from paydue.storage.sqlite.writer import Writer
 from paydue.storage.turns import Turns
 from paydue.storage.vault import Vault
-from paydue.usecases.ports import Answer, Change, Clock, NoSuchMerchant, Page, Receipt, RecordedAnswer, StaleVersion
+from paydue.usecases.ports import (
+    Answer,
+    Change,
+    Clock,
+    NoSuchMerchant,
+    Page,
+    Receipt,
+    RecordedAnswer,
+    Showing,
+    ShownInvoice,
+    StaleVersion,
+)
 
 
 class Installation(msgspec.Struct, frozen=True):
@@ -40,6 +51,7 @@ class Installation(msgspec.Struct, frozen=True):
     engine: Engine
     writer: Writer
     vault: Vault
+    showing: Showing
     clock: Clock
     merchants: ShortMemory[str, Merchant]
     settings: ShortMemory[tuple[str, ProductType], Settings]
@@ -77,6 +89,11 @@ class SqliteMerchantStore:
         """Return the invoice of that number."""
         found = self._engine.read(sql.INVOICE, (self._merchant_id, number))
         return rows.read_invoice(self._merchant_id, found[0], self._vault) if found else None
+
+    async def shown(self, number: str) -> ShownInvoice | None:
+        """Return what was written of the invoice of that number to be shown."""
+        found = self._engine.read(sql.SHOWN, (self._merchant_id, number))
+        return rows.read_shown(self._merchant_id, found[0], self._vault, self._installation.showing) if found else None
 
     def turn(self, number: str) -> asyncio.Lock:
         """Return the lock under which changes of that invoice are decided."""

@@ -9,7 +9,7 @@ Invoices are reached by `id` = ordinal of the merchant * 2^40 + serial (see `inv
 from typing import Final
 
 from paydue.domain.lifecycle import Status
-from paydue.storage.rows import INVOICE_COLUMNS, KEY_COLUMNS, READ_COLUMNS, SUMMARY_COLUMNS
+from paydue.storage.rows import INVOICE_COLUMNS, KEY_COLUMNS, READ_COLUMNS, SHOWN_COLUMNS, SUMMARY_COLUMNS
 from paydue.storage.webhook_rows import SUBSCRIPTION_COLUMNS, WEBHOOK_KEY_COLUMNS
 from paydue.usecases.delivery_ports import JobState
 
@@ -101,6 +101,8 @@ FORGET_RECEIPTS: Final = (
 
 # One invoice by its number.
 INVOICE: Final = f"SELECT {_columns(READ_COLUMNS)} FROM invoices WHERE merchant_id = ? AND number = ?"
+# What is shown of one invoice, by its number.
+SHOWN: Final = f"SELECT {_columns(SHOWN_COLUMNS)} FROM invoices WHERE merchant_id = ? AND number = ?"
 # Where a payment link leads. Joined to the invoice it would cost three times both look-ups.
 LINK: Final = "SELECT merchant_id, serial FROM payment_links WHERE token_start = ? AND token_digest = ?"
 # One invoice by its serial.

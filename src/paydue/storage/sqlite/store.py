@@ -34,7 +34,7 @@ from paydue.storage.turns import Turns
 from paydue.storage.vault import KeyFile, Vault, WrappedDataKey
 from paydue.storage.verify import findings
 from paydue.usecases.access_keys import AccessKey
-from paydue.usecases.ports import Clock, Finding, KeyExists, MerchantExists, NoSuchMerchant
+from paydue.usecases.ports import NOT_SHOWN, Clock, Finding, KeyExists, MerchantExists, NoSuchMerchant, Showing
 
 _FORGOTTEN_AT_ONCE: Final = 500
 
@@ -42,10 +42,18 @@ _FORGOTTEN_AT_ONCE: Final = 500
 class SqliteStore:
     """The store of one file, for the event loop that opened it."""
 
-    def __init__(self, engine: Engine, vault: Vault, clock: Clock, queue_limit: int = QUEUE_LIMIT) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        vault: Vault,
+        clock: Clock,
+        queue_limit: int = QUEUE_LIMIT,
+        showing: Showing = NOT_SHOWN,
+    ) -> None:
         self._engine = engine
         self._vault = vault
-        self._writer = Writer(engine, vault, clock, queue_limit)
+        self._showing = showing
+        self._writer = Writer(engine, vault, showing, clock, queue_limit)
         self._keys: ShortMemory[str | bytes, AccessKey] = ShortMemory()
         self.clock: Final = clock
         # One process serves: what it remembers itself is all there is.
@@ -63,6 +71,7 @@ class SqliteStore:
             engine,
             self._writer,
             vault,
+            showing,
             clock,
             merchants,
             settings,
@@ -74,11 +83,18 @@ class SqliteStore:
 
     @classmethod
     async def open(
-        cls, path: Path, key_file: KeyFile, clock: Clock, *, serves: bool, queue_limit: int = QUEUE_LIMIT
+        cls,
+        path: Path,
+        key_file: KeyFile,
+        clock: Clock,
+        *,
+        serves: bool,
+        queue_limit: int = QUEUE_LIMIT,
+        showing: Showing = NOT_SHOWN,
     ) -> Self:
         """
         Open the database at `path`. `serves` claims it: one process may serve, short commands work beside it. No more
-        than `queue_limit` changes wait.
+        than `queue_limit` changes wait. `showing` says what is kept beside each invoice to be shown.
 
         Raises CannotOpenStore: it is missing, in use, of another schema, or made with another key file; and
         StoreUnavailable when SQLite cannot read it.
@@ -90,7 +106,7 @@ class SqliteStore:
         except BaseException:
             engine.close()
             raise
-        return cls(engine, vault, clock, queue_limit)
+        return cls(engine, vault, clock, queue_limit, showing)
 
     def of(self, merchant_id: str) -> SqliteMerchantStore:
         """Return the store opened for that merchant, known or not."""
@@ -191,12 +207,12 @@ class SqliteStore:
     async def verify(self) -> AsyncIterator[Finding]:
         """Go through everything as it is now, and yield what does not agree."""
         with self._engine.snapshot() as snapshot:
-            async for finding in findings(SqliteLedger(snapshot), self._vault):
+            async for finding in findings(SqliteLedger(snapshot), self._vault, self._showing):
                 yield finding
 
     async def open_bulk(self) -> SqliteBulk:
         """Return what fills the file in bulk, to be closed by whoever asked."""
-        return SqliteBulk(Engine(self._engine.path, serves=False), self._vault)
+        return SqliteBulk(Engine(self._engine.path, serves=False), self._vault, self._showing)
 
     async def is_ready(self) -> bool:
         """Tell whether the database answers and has the schema of this release."""

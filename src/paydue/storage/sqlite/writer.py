@@ -12,15 +12,18 @@ from paydue.storage.refusals import REFUSALS
 from paydue.storage.sqlite.batch import Batch, Write
 from paydue.storage.sqlite.engine import Engine
 from paydue.storage.vault import Vault
-from paydue.usecases.ports import Clock
+from paydue.usecases.ports import Clock, Showing
 
 
 class Writer:
     """Group commit for one SQLite file."""
 
-    def __init__(self, engine: Engine, vault: Vault, clock: Clock, queue_limit: int = QUEUE_LIMIT) -> None:
+    def __init__(
+        self, engine: Engine, vault: Vault, showing: Showing, clock: Clock, queue_limit: int = QUEUE_LIMIT
+    ) -> None:
         self._engine = engine
         self._vault = vault
+        self._showing = showing
         self._clock = clock
         self._queue: GroupCommit[Write, Any] = GroupCommit(self._write, queue_limit=queue_limit)
 
@@ -52,7 +55,7 @@ class Writer:
 
     def _together(self, writes: Sequence[Write]) -> list[Any] | None:
         """Write all and return the outcomes; None when something unforeseen spoiled the transaction."""
-        batch = Batch(self._engine, self._vault, self._clock, careful=False)
+        batch = Batch(self._engine, self._vault, self._showing, self._clock, careful=False)
         outcomes: list[Any] = []
         try:
             for write in writes:
@@ -75,7 +78,7 @@ class Writer:
         outcomes: list[Any] = []
         for write in writes:
             cursor.execute("SAVEPOINT one")
-            batch = Batch(self._engine, self._vault, self._clock, careful=True)
+            batch = Batch(self._engine, self._vault, self._showing, self._clock, careful=True)
             try:
                 outcome = write(batch)
                 batch.flush()
