@@ -26,8 +26,9 @@ _LEFT_TO_BEGIN: Final = timedelta(minutes=3)
 _MOST_WAITING: Final = 256
 _FINISH_SECONDS: Final = 12.0
 _SETTLE_TRIES: Final = 5
-# A job may be due and not to be had: one before it, of the same invoice, is on its way.
 _SHORTEST_REST: Final = 0.05
+# A job may be due and not to be had: one before it, of the same invoice, is on its way.
+_REST_BESIDE_OTHERS: Final = 4 * _SHORTEST_REST
 _AFTER_A_FAILURE: Final = 1.0
 _MOST_ACCIDENTS: Final = 20
 
@@ -98,8 +99,7 @@ class Worker:
         while not self._is_stopping:
             self._changed.clear()
             try:
-                took = await self._take()
-                rest = await self._rest(took)
+                rest = _SHORTEST_REST if await self._take() else await self._rest()
             except Exception:  # noqa: BLE001 - the worker's loop: the database may be back in a moment
                 _log.exception("outbox_failed", extra={"worker": self._name})
                 rest = _AFTER_A_FAILURE
@@ -107,14 +107,14 @@ class Worker:
         await self._finish()
         _log.info("worker_stopped", extra={"worker": self._name})
 
-    async def _take(self) -> int:
-        """Lease as much as there is room for and begin it; return how much was leased."""
+    async def _take(self) -> bool:
+        """Lease as much as there is room for and begin it; tell whether to look again soon, whatever is due when."""
         self._begin()
-        taken = 0
+        has_taken = False
         now = asyncio.get_running_loop().time()
         if self._room() < self._concurrency // 4 and now < self._leased_at + _SHORTEST_REST:
             # Leasing one by one, as each job ends, would cost as much as the jobs.
-            return 0
+            return True
         self._leased_at = now
         while (room := self._room()) > 0:
             at = self._clock.now()
@@ -122,11 +122,11 @@ class Worker:
             jobs = await self._outbox.lease(self._name, at, until, room)
             self._waiting.extend((job, until - _LEFT_TO_BEGIN) for job in jobs)
             self._begin()
-            taken += len(jobs)
+            has_taken = has_taken or bool(jobs)
             if len(jobs) < room:
                 break
         await self._give_back_what_waits_too_long()
-        return taken
+        return has_taken
 
     def _room(self) -> int:
         """Return how many more to lease: what waits for its recipient takes no other's place, until it is much."""
@@ -158,15 +158,15 @@ class Worker:
             self._waiting = deque(each for each in self._waiting if at <= each[1])
             await self._outbox.give_back(late)
 
-    async def _rest(self, took: int) -> float:
-        """Return for how many seconds there is nothing to do, unless something happens."""
+    async def _rest(self) -> float:
+        """Return for how many seconds there is nothing to lease, unless something happens."""
         if self._room() <= 0:
             return self._idle_seconds
         due = await self._outbox.next_due()
         if due is None:
             return self._idle_seconds
         seconds = (due - self._clock.now()).total_seconds()
-        return min(max(seconds, _SHORTEST_REST if took else 4 * _SHORTEST_REST), self._idle_seconds)
+        return min(max(seconds, _REST_BESIDE_OTHERS), self._idle_seconds)
 
     async def _wait(self, seconds: float) -> None:
         try:
@@ -202,12 +202,10 @@ class Worker:
         tried = settlement.tried
         if tried is None:
             return
-        _log.log(
-            logging.INFO if tried.is_taken else logging.WARNING,
-            "delivered" if tried.is_taken else "not_delivered",
-            extra=_facts(job)
-            | {"outcome": tried.outcome, "milliseconds": tried.milliseconds, "state": settlement.state.value},
-        )
+        level = logging.INFO if tried.is_taken else logging.WARNING
+        if _log.isEnabledFor(level):
+            facts = {"outcome": tried.outcome, "milliseconds": tried.milliseconds, "state": settlement.state.value}
+            _log.log(level, "delivered" if tried.is_taken else "not_delivered", extra=_facts(job) | facts)
 
     async def _finish(self) -> None:
         waiting, self._waiting = [job for job, _ in self._waiting], deque()
