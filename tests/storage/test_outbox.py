@@ -81,6 +81,39 @@ async def test_a_job_that_is_settled_as_done_never_comes_again(
     assert tries == [TAKEN]
 
 
+async def test_jobs_that_are_settled_together_have_each_its_own_fate(
+    installation: Any, outbox: Any, acme: MerchantStore, zeta: MerchantStore
+) -> None:
+    for store in (acme, zeta):
+        for _ in range(3):
+            await happens(store, a_mail())
+    jobs = await lease(outbox)
+    (lost,) = [job for job in jobs if (job.merchant_id, job.serial) == ("zeta", 3)]
+    await lease(outbox, NOON + LEASE, worker="w2")
+    again = {(job.merchant_id, job.serial): job for job in await lease(outbox, NOON + 2 * LEASE, worker="w3")}
+    fates = {
+        ("acme", 1): (JobState.DONE, TAKEN),
+        ("acme", 2): (JobState.PARKED, FAILED),
+        ("acme", 3): (JobState.HELD, None),
+        ("zeta", 1): (JobState.DONE, replace(TAKEN, status=None, trace_id=None)),
+        ("zeta", 2): (JobState.PENDING, FAILED),
+    }
+
+    await asyncio.gather(
+        outbox.settle(lost, JobState.PARKED, NOON, FAILED),
+        *(outbox.settle(again[place], state, NOON + HOUR, tried) for place, (state, tried) in fates.items()),
+    )
+
+    for (merchant_id, serial), (state, tried) in fates.items():
+        kept, tries = await installation.store.deliveries_of(merchant_id).delivery(
+            again[merchant_id, serial].message_id
+        )
+        assert (kept.state, kept.lease, tries) == (state, None, [tried] if tried is not None else [])
+        assert kept.due_at == (NOON + HOUR if state is JobState.PENDING else NOON)
+    kept, tries = await installation.store.deliveries_of("zeta").delivery(lost.message_id)
+    assert (kept.state, tries) == (JobState.PENDING, []), "whoever lost his lease has no say"
+
+
 async def test_a_job_that_failed_comes_back_at_its_time_and_remembers(outbox: Any, acme: MerchantStore) -> None:
     await happens(acme, a_mail())
     (job,) = await lease(outbox)

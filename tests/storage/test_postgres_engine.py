@@ -8,21 +8,64 @@ from typing import Any
 
 import asyncpg
 import pytest
+from msgspec.structs import replace
 
 from builders import NOON
+from delivering import TAKEN, a_mail, happens, lease, the_job
 from paydue.domain.errors import BrokenFact, StoreBusy, StoreUnavailable
 from paydue.domain.invoice import Invoice
 from paydue.domain.lifecycle import Status
 from paydue.domain.settings import ProductType, Settings
 from paydue.storage.postgres import sessions
 from paydue.storage.postgres import statements as sql
+from paydue.storage.postgres.batch import Batch
 from paydue.storage.postgres.sessions import Readers
 from paydue.storage.postgres.store import PostgresStore
+from paydue.storage.postgres.works import Keep
 from paydue.storage.short_memory import SECONDS
 from paydue.usecases.access_keys import AccessKey, KeyKind, new_shared_secret
+from paydue.usecases.delivery_ports import JobState
 from paydue.usecases.ports import StaleVersion
 from postgres_server import name_of
 from storing import assert_all_holds, create, pay
+
+# Deliveries
+
+
+async def test_a_go_that_no_row_can_hold_spoils_no_other_that_is_written_with_it(postgres: Any) -> None:
+    acme, outbox = postgres.store.of("acme"), postgres.store.outbox
+    for _ in range(3):
+        await happens(acme, a_mail())
+    jobs = await lease(outbox)
+    goes = [TAKEN, replace(TAKEN, answer="a\0"), TAKEN]
+    outcomes = await asyncio.gather(
+        *(outbox.settle(job, JobState.DONE, NOON, go) for job, go in zip(jobs, goes, strict=True)),
+        return_exceptions=True,
+    )
+
+    assert [type(outcome) for outcome in outcomes] == [type(None), BrokenFact, type(None)]
+    deliveries = postgres.store.deliveries_of("acme")
+    states = [(await the_job(deliveries, job.message_id)).state for job in jobs]
+    assert states == [JobState.DONE, JobState.PENDING, JobState.DONE]
+
+
+async def test_deliveries_stand_in_no_changes_way(postgres: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    acme, outbox = postgres.store.of("acme"), postgres.store.outbox
+    await happens(acme, a_mail())
+    locked: list[Any] = []
+    prepare = Batch.prepare
+
+    async def watched(self: Batch, works: Any) -> None:
+        locked.extend(works)
+        await prepare(self, works)
+
+    monkeypatch.setattr(Batch, "prepare", watched)
+    # What is known of the merchant's counters makes a change possible in a single round trip.
+    await asyncio.gather(*(create(acme) for _ in range(5)), lease(outbox), *(create(acme) for _ in range(5)))
+
+    assert locked != []
+    assert [work for work in locked if isinstance(work, Keep)] == []
+
 
 # Many nodes
 

@@ -99,22 +99,25 @@ class Worker:
         while not self._is_stopping:
             self._changed.clear()
             try:
-                rest = _SHORTEST_REST if await self._take() else await self._rest()
+                await self._take()
+                # While jobs come and go, nobody has to ask when the next is due.
+                if await self._has_changed_within(_SHORTEST_REST):
+                    continue
+                rest = await self._rest()
             except Exception:  # noqa: BLE001 - the worker's loop: the database may be back in a moment
                 _log.exception("outbox_failed", extra={"worker": self._name})
                 rest = _AFTER_A_FAILURE
-            await self._wait(rest)
+            await self._has_changed_within(rest)
         await self._finish()
         _log.info("worker_stopped", extra={"worker": self._name})
 
-    async def _take(self) -> bool:
-        """Lease as much as there is room for and begin it; tell whether to look again soon, whatever is due when."""
+    async def _take(self) -> None:
+        """Lease as much as there is room for, and begin it."""
         self._begin()
-        has_taken = False
         now = asyncio.get_running_loop().time()
         if self._room() < self._concurrency // 4 and now < self._leased_at + _SHORTEST_REST:
             # Leasing one by one, as each job ends, would cost as much as the jobs.
-            return True
+            return
         self._leased_at = now
         while (room := self._room()) > 0:
             at = self._clock.now()
@@ -122,11 +125,9 @@ class Worker:
             jobs = await self._outbox.lease(self._name, at, until, room)
             self._waiting.extend((job, until - _LEFT_TO_BEGIN) for job in jobs)
             self._begin()
-            has_taken = has_taken or bool(jobs)
             if len(jobs) < room:
                 break
         await self._give_back_what_waits_too_long()
-        return has_taken
 
     def _room(self) -> int:
         """Return how many more to lease: what waits for its recipient takes no other's place, until it is much."""
@@ -168,12 +169,14 @@ class Worker:
         seconds = (due - self._clock.now()).total_seconds()
         return min(max(seconds, _REST_BESIDE_OTHERS), self._idle_seconds)
 
-    async def _wait(self, seconds: float) -> None:
+    async def _has_changed_within(self, seconds: float) -> bool:
+        """Wait until a job has ended or something was put in, but no longer than so many seconds."""
         try:
             async with asyncio.timeout(seconds):
                 await self._changed.wait()
         except TimeoutError:
-            pass
+            return False
+        return True
 
     async def _deliver(self, job: Job) -> None:
         began = time.perf_counter()

@@ -95,7 +95,7 @@ class Batch:
     def assume(self, works: Sequence[Work], known: Mapping[str, tuple[int, int]]) -> bool:
         """Take counters for what they were when they were last seen; tell whether all that is needed is known."""
         for work in works:
-            if isinstance(work, Small) or work.merchant_id not in known:
+            if not isinstance(work, Keep) or work.merchant_id not in known:
                 return False
             if work.merchant_id not in self._counters:
                 self._counters[work.merchant_id] = _Counters(*known[work.merchant_id])

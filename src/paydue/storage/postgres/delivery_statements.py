@@ -9,7 +9,7 @@ Apart from `statements.py` because nothing here is run where an invoice is creat
 from typing import Final
 
 from paydue.domain.mail_address import SuppressionReason
-from paydue.storage.outbox_rows import JOB_COLUMNS, SUPPRESSION_COLUMNS, TRY_COLUMNS
+from paydue.storage.outbox_rows import JOB_COLUMNS, PLACE_COLUMNS, SUPPRESSION_COLUMNS, TRY_COLUMNS
 from paydue.storage.postgres.statements import EVERYBODY, behind_wall
 from paydue.storage.rows import READ_COLUMNS
 from paydue.storage.webhook_rows import SUBSCRIPTION_COLUMNS, WEBHOOK_KEY_COLUMNS
@@ -47,15 +47,18 @@ _AHEAD: Final = (
     " AND ahead.channel = outbox.channel AND ahead.recipient = outbox.recipient"
     " AND ahead.state IN ('pending', 'held'))"
 )
-# What is due in a lane, oldest first: until when it is taken, what it waits for, and the job.
+_WAITS: Final = f"lane, lease_until, {_AHEAD} AS ahead, {_columns(PLACE_COLUMNS)}, due_at, channel"
+# What is due in some lanes ($1), the oldest of each: until when it is taken, what it waits for, and its place.
 WAITING: Final = (
-    f"SELECT lease_until, {_AHEAD}, {_JOB} FROM outbox WHERE lane = $1 AND state = 'pending' AND due_at <= $2"
-    " ORDER BY due_at, merchant_id, serial, position, part LIMIT $3"
+    f"SELECT waiting.* FROM unnest($1::text[]) AS wish (lane) CROSS JOIN LATERAL (SELECT {_WAITS}"
+    " FROM outbox WHERE lane = wish.lane AND state = 'pending' AND due_at <= $2"
+    " ORDER BY due_at, merchant_id, serial, position, part LIMIT $3) AS waiting"
+    " ORDER BY due_at, merchant_id, serial, position, part"
 )
-# The same, asked for outside of a transaction.
+# What is or will be due in one lane, asked for outside of a transaction.
 WAITING_NOW: Final = behind_wall(
-    f"SELECT lease_until, {_AHEAD}, {_JOB} FROM outbox WHERE lane = $2 AND state = 'pending' AND due_at <= $3"
-    f" AND wall.merchant_id = '{EVERYBODY}' ORDER BY due_at, merchant_id, serial, position, part LIMIT $4"
+    f"SELECT {_WAITS} FROM outbox WHERE lane = $2 AND state = 'pending'"
+    f" AND wall.merchant_id = '{EVERYBODY}' ORDER BY due_at, merchant_id, serial, position, part LIMIT $3"
 )
 # Rows that a worker takes ($3 to $6 are their places); not those that another is taking, or has taken meanwhile.
 LEASE: Final = (
@@ -67,7 +70,7 @@ LEASE: Final = (
     " FOR UPDATE OF own SKIP LOCKED) AS free"
     " WHERE outbox.merchant_id = free.merchant_id AND outbox.serial = free.serial"
     " AND outbox.position = free.position AND outbox.part = free.part"
-    " RETURNING outbox.merchant_id, outbox.serial, outbox.position, outbox.part"
+    f" RETURNING {_columns(tuple(f'outbox.{name}' for name in JOB_COLUMNS))}"
 )
 # A row that waits for one that is due later, or held.
 PUT_OFF: Final = (
@@ -76,10 +79,26 @@ PUT_OFF: Final = (
 )
 # A row that is taken no more; no row when another took it.
 GIVE_BACK: Final = f"UPDATE outbox SET lease = NULL, lease_until = NULL WHERE {_AT_PLACE} AND lease = $5"
-# Where a job goes after a go at it; no row when another took it.
+# Where jobs go after a go at each, and the goes, each the next of its message; nothing of a job that another took.
+# A job of which nobody was asked anything has no time of a go.
+_SETTLED: Final = {
+    "merchant_id": "text", "serial": "bigint", "position": "integer", "part": "integer", "lease": "text",
+    "state": "text", "due_at": "text", "tries": "integer", "first_failed_at": "text", "last_outcome": "text",
+    "message_id": "bytea", "at": "text", "milliseconds": "bigint", "is_taken": "integer", "outcome": "text",
+    "status": "integer", "trace_id": "text", "request": "text", "answer": "text",
+}  # fmt: skip
 SETTLE: Final = (
-    "UPDATE outbox SET state = $6, due_at = $7, tries = $8, first_failed_at = $9, last_outcome = $10, lease = NULL,"
-    f" lease_until = NULL WHERE {_AT_PLACE} AND lease = $5"
+    "WITH done AS (UPDATE outbox SET state = wish.state, due_at = wish.due_at, tries = wish.tries,"
+    " first_failed_at = wish.first_failed_at, last_outcome = wish.last_outcome, lease = NULL, lease_until = NULL"
+    f" FROM unnest({_columns(tuple(f'${n}::{kind}[]' for n, kind in enumerate(_SETTLED.values(), 1)))})"
+    f" AS wish ({_columns(tuple(_SETTLED))})"
+    " WHERE outbox.merchant_id = wish.merchant_id AND outbox.serial = wish.serial"
+    " AND outbox.position = wish.position AND outbox.part = wish.part AND outbox.lease = wish.lease"
+    " RETURNING wish.*)"
+    f" INSERT INTO delivery_tries (merchant_id, message_id, number, {_columns(TRY_COLUMNS)})"
+    " SELECT merchant_id, message_id, 1 + (SELECT coalesce(max(number), 0) FROM delivery_tries AS kept"
+    " WHERE kept.merchant_id = done.merchant_id AND kept.message_id = done.message_id),"
+    f" {_columns(TRY_COLUMNS)} FROM done WHERE at IS NOT NULL"
 )
 # A go at a message, the next of it.
 ADD_TRY: Final = (

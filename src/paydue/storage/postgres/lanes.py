@@ -8,7 +8,6 @@ to catch up with, keeps nobody else waiting; and what a lane holds behind its fi
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from paydue.storage.outbox_rows import PLACE_COLUMNS, position
 from paydue.storage.postgres import delivery_statements as sql
 from paydue.storage.postgres.sessions import Readers
 from paydue.storage.postgres.statements import EVERYBODY
@@ -25,14 +24,12 @@ SHARES: Final = {Channel.MAIL.value: 16, Channel.WEBHOOK.value: 8}
 _LANES_AT_ONCE: Final = 1000
 # So many rows of a lane are looked at in one go. What has to wait is put off, so that the next go gets further.
 _ROWS_AT_ONCE: Final = 200
-_ROWS_AHEAD: Final = 2 * max(SHARES.values())
+# So many more than are wanted are looked at first, of each lane: all lanes travel together.
+_ROWS_AHEAD: Final = 8
+_ROWS_ASKED_WHEN: Final = 2 * max(SHARES.values())
 
-_FOR_EVER: Final = "9999"
 _HELD: Final = f"{JobState.HELD.value} "
 _PENDING: Final = f"{JobState.PENDING.value} "
-_CHANNEL: Final = position("channel")
-_DUE_AT: Final = position("due_at")
-_PLACE: Final = len(PLACE_COLUMNS)
 
 
 class Lane(NamedTuple):
@@ -69,9 +66,8 @@ class Lanes:
         for lane in sorted(lanes, key=_first_due_at):
             if earliest is not None and lane.first_due_at >= earliest:
                 break
-            moment = _first_moment(
-                await self._readers.read(sql.WAITING_NOW, EVERYBODY, lane.name, _FOR_EVER, _ROWS_AHEAD)
-            )
+            waiting = await self._readers.read(sql.WAITING_NOW, EVERYBODY, lane.name, _ROWS_ASKED_WHEN)
+            moment = _first_moment([Waiting(*row) for row in waiting])
             if moment is not None and (earliest is None or moment < earliest):
                 earliest = moment
         return earliest
@@ -80,77 +76,94 @@ class Lanes:
         return [Lane(*row) for row in await self._readers.read(sql.LANES, EVERYBODY, behind, _LANES_AT_ONCE)]
 
 
+class Waiting(NamedTuple):
+    """A row that waits in a lane: until when it is taken, and what it waits for, if anything."""
+
+    lane: str
+    taken_until: str | None
+    ahead: str | None
+    merchant_id: str
+    serial: int
+    position: int
+    part: int
+    due_at: str
+    channel: str
+
+    @property
+    def place(self) -> Row:
+        return self.merchant_id, self.serial, self.position, self.part
+
+
 async def take(hand: Hand, lanes: Sequence[Lane], at: str, limit: int) -> list[Row]:
     """
-    Return the rows of `JOB_COLUMNS` that may be taken now, at most `limit`, the oldest of each lane, oldest first.
+    Return the places of the rows that may be taken now, at most `limit`, the oldest of each lane.
 
     Each lane gives the same number while it can, within its share. What waits for another row is put off until then.
     """
     each = max(1, limit // len(lanes))
-    room = limit
-    taken: dict[str, list[Row]] = {}
-    for lane in lanes:
-        if not room:
-            break
-        taken[lane.name] = await _first_rows(hand, lane.name, at, min(each, room))
-        room -= len(taken[lane.name])
-    for name, found in taken.items():
-        if room and len(found) == each:
-            taken[name] = await _first_rows(hand, name, at, each + room)
-            room -= len(taken[name]) - each
-    return sorted((row for found in taken.values() for row in found), key=_age)
+    taken = await _first_rows(hand, [lane.name for lane in lanes[:limit]], at, each)
+    room = limit - sum(map(len, taken.values()))
+    have_more = [name for name, found in taken.items() if len(found) == each]
+    if room > 0 and have_more:
+        for name, found in (await _first_rows(hand, have_more, at, each + room)).items():
+            room += len(taken[name])
+            taken[name] = found[: max(room, 0)]
+            room -= len(taken[name])
+    return [row.place for found in taken.values() for row in found]
 
 
-async def _first_rows(hand: Hand, lane: str, at: str, wanted: int) -> list[Row]:
-    """Return the first rows of a lane that wait for nothing; no more than what is left of its share."""
-    found: list[Row] = []
-    # Mostly the very first will do; many are looked at only when those wait for others.
+async def _first_rows(hand: Hand, lanes: list[str], at: str, wanted: int) -> dict[str, list[Waiting]]:
+    """Return the first rows of each lane that wait for nothing; no more than what is left of its share."""
+    found: dict[str, list[Waiting]] = {}
+    # Mostly the very first will do; many are looked at only where those wait for others.
     for window in (min(wanted + _ROWS_AHEAD, _ROWS_AT_ONCE), _ROWS_AT_ONCE):
-        waiting = await hand.read(sql.WAITING, lane, at, window)
-        found, put_off, is_enough = _sort_out(waiting, at, wanted)
-        for row in put_off:
-            await hand.write(sql.PUT_OFF, *row)
-        if is_enough or len(waiting) < window:
+        waiting: dict[str, list[Waiting]] = {lane: [] for lane in lanes}
+        for row in await hand.read(sql.WAITING, lanes, at, window):
+            waiting[row[0]].append(Waiting(*row))
+        lanes = []
+        for lane, rows in waiting.items():
+            found[lane], put_off, is_enough = _sort_out(rows, at, wanted)
+            for row in put_off:
+                await hand.write(sql.PUT_OFF, *row)
+            if not is_enough and len(rows) == window:
+                lanes.append(lane)
+        if not lanes:
             break
     return found
 
 
-def _sort_out(waiting: Sequence[Row], at: str, wanted: int) -> tuple[list[Row], list[Row], bool]:
+def _sort_out(waiting: Sequence[Waiting], at: str, wanted: int) -> tuple[list[Waiting], list[Row], bool]:
     """Return what may be taken, what has to be put off, and whether no more of the lane may be taken now."""
-    found: list[Row] = []
+    found: list[Waiting] = []
     put_off: list[Row] = []
     under_way = 0
-    for taken_until, ahead, *row in waiting:
-        if taken_until is not None and taken_until > at:
+    for row in waiting:
+        if row.taken_until is not None and row.taken_until > at:
             under_way += 1
-        elif ahead is None:
-            found.append(tuple(row))
-        elif ahead.startswith(_HELD):
-            put_off.append((*row[:_PLACE], JobState.HELD.value, row[_DUE_AT]))
-        elif (later := ahead.removeprefix(_PENDING)) > at:
-            put_off.append((*row[:_PLACE], JobState.PENDING.value, later))
-        if len(found) == wanted or len(found) + under_way >= SHARES[row[_CHANNEL]]:
+        elif row.ahead is None:
+            found.append(row)
+        elif row.ahead.startswith(_HELD):
+            put_off.append((*row.place, JobState.HELD.value, row.due_at))
+        elif (later := row.ahead.removeprefix(_PENDING)) > at:
+            put_off.append((*row.place, JobState.PENDING.value, later))
+        if len(found) == wanted or len(found) + under_way >= SHARES[row.channel]:
             return found, put_off, True
     return found, put_off, False
 
 
-def _first_moment(waiting: Sequence[Row]) -> str | None:
+def _first_moment(waiting: Sequence[Waiting]) -> str | None:
     """Return when the first of a lane's first rows can be taken; None when they wait for what is under way or held."""
     moments: list[str] = []
-    for taken_until, ahead, *row in waiting:
-        if taken_until is not None:
-            moments.append(taken_until)
-            if len(moments) == SHARES[row[_CHANNEL]]:
+    for row in waiting:
+        if row.taken_until is not None:
+            moments.append(row.taken_until)
+            if len(moments) == SHARES[row.channel]:
                 break
-        elif ahead is None:
-            moments.append(row[_DUE_AT])
+        elif row.ahead is None:
+            moments.append(row.due_at)
             break
     return min(moments, default=None)
 
 
 def _first_due_at(lane: Lane) -> str:
     return lane.first_due_at
-
-
-def _age(row: Row) -> Row:
-    return row[_DUE_AT], *row[:_PLACE]

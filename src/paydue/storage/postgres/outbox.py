@@ -10,6 +10,7 @@ from paydue.storage.message_ids import MessageIds
 from paydue.storage.outbox_rows import (
     LOWEST_ID,
     PLACE_COLUMNS,
+    TRY_COLUMNS,
     lowest_id,
     message_key,
     place_of,
@@ -31,9 +32,10 @@ from paydue.storage.rows import Row
 from paydue.usecases.delivery_ports import Job, JobState, Try
 from paydue.usecases.ports import Channel, Message
 
-_PLACE: Final = len(PLACE_COLUMNS)
 _CHANNEL: Final = position("channel")
 _WEBHOOK: Final = Channel.WEBHOOK.value
+_DUE_AT: Final = position("due_at")
+_PLACE: Final = len(PLACE_COLUMNS)
 _LEASE_BYTES: Final = 8
 # So many are written in one go, so that nobody else waits for long.
 _EXPIRED_AT_ONCE: Final = 500
@@ -57,12 +59,11 @@ class PostgresOutbox:
         lease = f"{worker} {secrets.token_hex(_LEASE_BYTES)}"
 
         async def take_and_mark(hand: Hand) -> list[Row]:
-            found = await take(hand, lanes, at_text, limit)
-            if not found:
+            places = await take(hand, lanes, at_text, limit)
+            if not places:
                 return []
-            places = arrays([[row[:_PLACE] for row in found]])
-            mine = {tuple(row) for row in await hand.read(sql.LEASE, lease, until_text, *places, at_text)}
-            return [row for row in found if row[:_PLACE] in mine]
+            mine = await hand.read(sql.LEASE, lease, until_text, *arrays([places]), at_text)
+            return sorted((tuple(row) for row in mine), key=_age)
 
         taken: list[Row] = await self._writer.small((), take_and_mark)
         return [read_job(row, lease=lease, rendered=await rendering(self._readers, row)) for row in taken]
@@ -83,6 +84,8 @@ class PostgresOutbox:
             tries, last_outcome = tries + 1, tried.outcome
             if not tried.is_taken and first_failed_at is None:
                 first_failed_at = tried.at
+        # A go that was none has no time.
+        logged = write_try(tried) if tried is not None else (None,) * len(TRY_COLUMNS)
         settled = (
             *place_of(job),
             job.lease,
@@ -91,13 +94,10 @@ class PostgresOutbox:
             tries,
             rows.time_text(first_failed_at) if first_failed_at is not None else None,
             last_outcome,
+            message_key(job.message_id),
+            *logged,
         )
-
-        async def write(hand: Hand) -> None:
-            if await hand.write(sql.SETTLE, *settled) and tried is not None:
-                await hand.write(sql.ADD_TRY, job.merchant_id, message_key(job.message_id), *write_try(tried))
-
-        await self._writer.small((job.merchant_id,), write, locks=False)
+        await self._writer.one_of_many(job.merchant_id, sql.SETTLE, settled)
 
     async def add(self, cause: Job, message: Message, at: datetime) -> None:
         """Put in one more message of the event that `cause` is about: once for each cause and topic."""
@@ -203,3 +203,7 @@ class PostgresOutbox:
 
         forgotten: int = await self._writer.small((), forget)
         return forgotten
+
+
+def _age(row: Row) -> Row:
+    return row[_DUE_AT], *row[:_PLACE]

@@ -61,6 +61,9 @@ class PostgresStore:
         self._vault = vault
         self._showing = showing
         self._writer = Writer(url, vault, showing, clock, queue_limit)
+        # On a connection of its own, which is made when there is something to deliver: leases and what becomes of them
+        # would otherwise stand between changes, which are kept faster among themselves.
+        self._delivering = Writer(url, vault, showing, clock, queue_limit)
         self._keys: ShortMemory[str | bytes, AccessKey] = ShortMemory()
         merchants: ShortMemory[str, Merchant] = ShortMemory()
         settings: ShortMemory[tuple[str, ProductType], Settings] = ShortMemory()
@@ -68,7 +71,7 @@ class PostgresStore:
         self.replay_guard: Final = UsedValues(readers, self._writer, clock)
         self._agreeing: asyncio.Task[None] | None = None
         self._subscriptions = SubscriptionMemory(readers)
-        self.outbox: Final = PostgresOutbox(readers, self._writer)
+        self.outbox: Final = PostgresOutbox(readers, self._delivering)
         self.reminders: Final = PostgresReminders(readers, self._writer, vault)
         self.attempts_to_look_at: Final = PostgresAttemptsToLookAt(readers, self._writer)
         self.mail_counts: Final = PostgresMailCounts(self._writer)
@@ -252,6 +255,7 @@ class PostgresStore:
         if self._agreeing is not None:
             self._agreeing.cancel()
         await self.replay_guard.close()
+        await self._delivering.close()
         await self._writer.close()
         await self._readers.close()
 

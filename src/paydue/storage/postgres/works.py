@@ -30,7 +30,19 @@ class Small(NamedTuple):
     locks: bool = True
 
 
-Work = Keep | Small
+class OneOfMany(NamedTuple):
+    """
+    A row of a merchant's for a statement that takes many: it goes to the server together with those of other callers.
+
+    The statement takes an array for each column, and does nothing for a row that it does not find.
+    """
+
+    merchant_id: str
+    statement: str
+    row: Row
+
+
+Work = Keep | Small | OneOfMany
 
 
 class Hand:

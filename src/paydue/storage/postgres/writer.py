@@ -11,6 +11,7 @@ import asyncpg
 from paydue.domain.errors import BrokenFact, StoreUnavailable
 from paydue.storage.group_commit import QUEUE_LIMIT, GroupCommit
 from paydue.storage.postgres.batch import Batch, keep_alone
+from paydue.storage.postgres.changes import arrays
 from paydue.storage.postgres.sessions import (
     CANNOT_WRITE,
     FAILURES,
@@ -21,8 +22,9 @@ from paydue.storage.postgres.sessions import (
     unavailable,
 )
 from paydue.storage.postgres.statements import EVERYBODY
-from paydue.storage.postgres.works import Hand, Keep, Small, Work
+from paydue.storage.postgres.works import Hand, Keep, OneOfMany, Small, Work
 from paydue.storage.refusals import REFUSALS
+from paydue.storage.rows import Row
 from paydue.storage.vault import Vault
 from paydue.usecases.ports import Change, Clock, Showing
 
@@ -63,6 +65,10 @@ class Writer:
         else changes anything of them. When it raises, nothing of it stays.
         """
         return self._queue.submit(Small(merchants, write, locks))
+
+    def one_of_many(self, merchant_id: str, statement: str, row: Row) -> asyncio.Future[None]:
+        """Queue a row of that merchant's for a statement that takes many; the future ends once it is durable."""
+        return self._queue.submit(OneOfMany(merchant_id, statement, row))
 
     async def close(self) -> None:
         """Finish what was accepted, then let go of the connection."""
@@ -193,14 +199,20 @@ class Writer:
         batch = Batch(session, self._vault, self._showing, self._clock, careful=False)
         outcomes: list[Any] = [None] * len(works)
         small = []
+        rows: dict[str, list[OneOfMany]] = {}
         try:
             await batch.prepare(works)
             for place, work in enumerate(works):
-                if isinstance(work, Small):
-                    small.append((place, work))
-                    continue
-                outcomes[place] = _outcome(batch, work)
+                match work:
+                    case Keep():
+                        outcomes[place] = _outcome(batch, work)
+                    case Small():
+                        small.append((place, work))
+                    case OneOfMany():
+                        rows.setdefault(work.statement, []).append(work)
             await batch.flush()
+            for many in rows.values():
+                await _write_many(session, many)
             for place, each in small:
                 outcomes[place] = await _write_small(session, each)
         except (*REFUSED_VALUES, ValueError):
@@ -215,13 +227,17 @@ class Writer:
     async def _one_by_one(self, session: Session, works: Sequence[Work]) -> list[Any]:
         """Write each in a savepoint of its own, so that what spoils one is undone and told to its caller alone."""
         outcomes: list[Any] = []
+        outcome: Any
         for work in works:
-            if isinstance(work, Small):
-                outcomes.append(await _write_small(session, work))
-                continue
-            outcomes.append(
-                await _alone(session, partial(keep_alone, session, work, self._vault, self._showing, self._clock))
-            )
+            match work:
+                case Keep():
+                    keep = partial(keep_alone, session, work, self._vault, self._showing, self._clock)
+                    outcome = await _alone(session, keep)
+                case Small():
+                    outcome = await _write_small(session, work)
+                case OneOfMany():
+                    outcome = await _alone(session, partial(_write_many, session, [work]))
+            outcomes.append(outcome)
         return outcomes
 
 
@@ -231,6 +247,13 @@ def _outcome(batch: Batch, work: Keep) -> Any:
         return batch.keep(work.merchant_id, work.change)
     except REFUSALS as refusal:
         return refusal
+
+
+async def _write_many(session: Session, many: Sequence[OneOfMany]) -> None:
+    """Write the rows of one statement, within the merchants that they are of."""
+    merchants = tuple(sorted({each.merchant_id for each in many}))
+    await session.run(f"SET LOCAL paydue.merchants = {_literal(merchants)}")
+    await session.fetch(many[0].statement, *arrays([[each.row for each in many]]))
 
 
 async def _write_small(session: Session, work: Small) -> Any:
