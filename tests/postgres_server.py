@@ -41,6 +41,18 @@ class PostgresServer:
         self.start()
         self.psql("postgres", f"CREATE ROLE {ROLE} LOGIN NOSUPERUSER NOBYPASSRLS")
 
+    def make_standby(self, primary: "PostgresServer") -> None:
+        """Make it a standby of that server, by streaming replication, and start it."""
+        hand_over(self.folder)
+        follow = f"host=127.0.0.1 port={primary.port} user=postgres application_name=standby"
+        # -R writes down whom to follow.
+        run(program("pg_basebackup"), "-D", self.data, "-d", follow, "-R", "-X", "stream", "-c", "fast", "--no-sync")
+        self.start()
+
+    def promote(self) -> None:
+        """Make a standby a primary, and return when it can be written."""
+        assert self.psql("postgres", "SELECT pg_promote(true, 60)") == "t"
+
     @property
     def pid(self) -> int:
         """The process that all others of the server descend from."""
@@ -96,6 +108,19 @@ def running_postgres(**settings: str) -> Iterator[PostgresServer]:
     server = PostgresServer(folder, settings=settings)
     try:
         server.make()
+        yield server
+    finally:
+        server.stop(hard=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def running_standby(primary: PostgresServer) -> Iterator[PostgresServer]:
+    """Lend a standby of that server."""
+    folder = Path(tempfile.mkdtemp(prefix="paydue-standby-"))
+    server = PostgresServer(folder)
+    try:
+        server.make_standby(primary)
         yield server
     finally:
         server.stop(hard=True)

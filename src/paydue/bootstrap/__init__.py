@@ -6,7 +6,6 @@ Whatever one peer has that another needs is handed over here, so that neither im
 
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -25,19 +24,18 @@ from paydue.bootstrap.paying import (
     sending,
 )
 from paydue.bootstrap.post import join_messenger, join_post_office, open_egress
+from paydue.bootstrap.stores import database_path as database_path
+from paydue.bootstrap.stores import key_file_path as key_file_path
+from paydue.bootstrap.stores import make_store as make_store
+from paydue.bootstrap.stores import migrate_store as migrate_store
+from paydue.bootstrap.stores import open_store as open_store
 from paydue.bootstrap.system import SystemClock as SystemClock
 from paydue.bootstrap.system import SystemSecrets as SystemSecrets
 from paydue.config import Config
-from paydue.domain.invoice import Invoice
 from paydue.domain.retry_policy import DefaultPolicy
 from paydue.pages.site import Site
-from paydue.storage.errors import CannotOpenStore, VaultError
-from paydue.storage.migrate import Migration
-from paydue.storage.sqlite.schema import migrate_file
-from paydue.storage.sqlite.store import SqliteStore
-from paydue.storage.vault import KeyFile, create_key_file
 from paydue.usecases.payment_desk import PaymentDesk
-from paydue.usecases.ports import Clock, Showing, Store
+from paydue.usecases.ports import Clock, Store
 from paydue.wire import openapi_document
 from paydue.wire.api import PREFIXES, Api, new_correlation_id
 from paydue.wire.asgi import AsgiApi, Receive, Scope, Send
@@ -48,11 +46,9 @@ from paydue.wire.logo import ProcessLogoCleaner
 from paydue.wire.replay_memory import ReplayMemory
 from paydue.wire.routes import api_routes
 from paydue.wire.shown_lately import ShownLately
-from paydue.wire.write_invoice import SHAPE, show_invoice
 
 if TYPE_CHECKING:
     from paydue.delivery.post_office import PostOffice
-    from paydue.storage.postgres.store import PostgresStore
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -82,88 +78,6 @@ class Service(msgspec.Struct, frozen=True):
     async def close(self) -> None:
         """Finish what was accepted, and let go of the database."""
         await self.store.close()
-
-
-def database_path(config: Config) -> Path | None:
-    """Return the SQLite file; None when the database is PostgreSQL."""
-    if config.database is None:
-        return config.data / "paydue.db"
-    if config.database.startswith("sqlite:///"):
-        return Path(config.database.removeprefix("sqlite:///")).absolute()
-    return None
-
-
-def key_file_path(config: Config) -> Path:
-    return config.key_file or config.data / "paydue.key"
-
-
-async def open_store(
-    config: Config, *, serves: bool, show: Callable[[Invoice], str] = show_invoice
-) -> "SqliteStore | PostgresStore":
-    """
-    Open the installation's store; `serves` claims a SQLite file for a long-running process.
-
-    Raises CannotOpenStore, whose text says what to do, and StoreUnavailable.
-    """
-    path, key_path = database_path(config), key_file_path(config)
-    showing = Showing(SHAPE, show)
-    if not key_path.exists() and not (path is not None and path.exists()):
-        raise CannotOpenStore(f"There is no Paydue in {config.data} yet: run `paydue init --data {config.data}` first.")
-    if path is None:
-        # Imported here because whoever uses SQLite need not pay for the driver.
-        from paydue.storage.postgres.store import PostgresStore  # noqa: PLC0415
-
-        key_file = KeyFile.read(key_path)
-        url, limit = f"{config.database}", config.max_queue
-        return await PostgresStore.open(url, key_file, SystemClock(), agrees=True, queue_limit=limit, showing=showing)
-    return await SqliteStore.open(
-        path, KeyFile.read(key_path), SystemClock(), serves=serves, queue_limit=config.max_queue, showing=showing
-    )
-
-
-async def make_store(config: Config, progress: Callable[[str], None] = lambda _: None) -> None:
-    """
-    Make what is missing of data folder, key file and database, readable by this user alone, at this release's schema.
-
-    `progress` hears of each step. Raises CannotOpenStore: a database without its key file gets no new one, which could
-    not read it; StoreUnavailable.
-    """
-    path, key_path = database_path(config), key_file_path(config)
-    # Asked first: a database that does not answer leaves nothing behind here.
-    has_data_keys = path.exists() if path is not None else await _has_data_keys(config)
-    for folder in (config.data, path.parent if path is not None else config.data, key_path.parent):
-        if not folder.is_dir():
-            folder.mkdir(mode=0o700, parents=True)
-            progress(f"made the folder {folder}")
-    if not key_path.exists():
-        if has_data_keys:
-            which = "" if path is None else f" {path}"
-            raise VaultError(
-                f"The key file {key_path} of the database{which} is missing. Bring it back from its backup."
-            )
-        create_key_file(key_path)
-        progress(f"made the key file {key_path}: back it up apart from the database")
-    await migrate_store(config, progress)
-
-
-async def migrate_store(config: Config, progress: Callable[[str], None] = lambda _: None) -> int:
-    """Bring the database to this release's schema and return how many migrations that took. Raises CannotOpenStore."""
-
-    def tell(migration: Migration) -> None:
-        progress(f"migration {migration.number}: {migration.title}")
-
-    path = database_path(config)
-    if path is None:
-        from paydue.storage.postgres.schema import migrate_database  # noqa: PLC0415 - see open_store
-
-        return await migrate_database(f"{config.database}", tell)
-    return await migrate_file(path, tell)
-
-
-async def _has_data_keys(config: Config) -> bool:
-    from paydue.storage.postgres.schema import has_data_keys  # noqa: PLC0415 - see open_store
-
-    return await has_data_keys(f"{config.database}")
 
 
 async def open_service(

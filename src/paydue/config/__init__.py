@@ -25,6 +25,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     data: Path
     database: str | None = None
+    database_replica: str | None = None
+    database_replica_lag_seconds: int = 0
     key_file: Path | None = None
     host: str = "127.0.0.1"
     port: int = 8080
@@ -186,6 +188,8 @@ def _check_together(config: Config) -> None:
         raise WrongSetting("smtp_password is not set: smtp_user and smtp_password go together")
     if config.smtp_user is not None and config.smtp_security == "none":
         raise WrongSetting("smtp_security is none, and smtp_user is set: a password is sent over TLS only")
+    if config.database_replica is not None and not f"{config.database}".startswith("postgres"):
+        raise WrongSetting("database is not PostgreSQL: database_replica is a standby of one that is")
     _check_gateway(config)
 
 
@@ -213,6 +217,10 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "database": Setting(
         readers.database_url, "a URL such as sqlite:///path/to/file.db or postgresql://role@host:5432/name"
     ),
+    "database_replica": Setting(
+        readers.one_server_url, "a URL of one PostgreSQL server, such as postgresql://role@host:5432/name"
+    ),
+    "database_replica_lag_seconds": Setting(readers.integer(0, 3600), "seconds from 0 to 3600"),
     "key_file": Setting(readers.folder_or_file, "a file"),
     "host": Setting(readers.listening_address, "an IP address of this machine, such as 127.0.0.1 or 0.0.0.0"),
     "port": _PORT,

@@ -158,5 +158,12 @@ def database_url(value: Any) -> str:
     return url
 
 
+def one_server_url(value: Any) -> str:
+    url = database_url(value)
+    if url.startswith("sqlite:") or "," in urlsplit(url).netloc:
+        raise ValueError
+    return url
+
+
 def _listed(value: Any) -> list[Any]:
     return value.split(",") if isinstance(value, str) else list(value)

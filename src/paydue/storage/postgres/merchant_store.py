@@ -26,6 +26,7 @@ from paydue.storage.postgres import writes
 from paydue.storage.postgres.gathered_reads import InvoiceReads
 from paydue.storage.postgres.mail_rules import SuppressionMemory
 from paydue.storage.postgres.pages import find_page
+from paydue.storage.postgres.replica import Reads
 from paydue.storage.postgres.sessions import Readers
 from paydue.storage.postgres.subscriptions import SubscriptionMemory
 from paydue.storage.postgres.works import Hand
@@ -51,6 +52,7 @@ class Installation(msgspec.Struct, frozen=True):
     """What the stores of all merchants share. `on_messages` is called after messages were put into the outbox."""
 
     readers: Readers
+    lists: Reads
     invoices: InvoiceReads
     shown: InvoiceReads
     writer: Writer
@@ -109,7 +111,7 @@ class PostgresMerchantStore:
 
     async def page(self, offset: int, limit: int, status: Status | None) -> Page:
         """Return the invoices from `offset` on, newest first, and how many match in all."""
-        total, found = await find_page(self._installation.readers, self._merchant_id, offset, limit, status)
+        total, found = await find_page(self._installation.lists, self._merchant_id, offset, limit, status)
         return Page(total, rows.read_summaries(self._merchant_id, found, self._vault))
 
     async def commit(self, change: Change) -> Invoice:

@@ -9,7 +9,7 @@ from typing import Final
 
 from paydue.domain.lifecycle import Status
 from paydue.storage.postgres import statements as sql
-from paydue.storage.postgres.sessions import Readers
+from paydue.storage.postgres.replica import Reads
 from paydue.storage.rows import Row
 from paydue.storage.status_blocks import LARGE, SMALL, WHOLE
 
@@ -18,7 +18,7 @@ _FEW: Final = SMALL
 
 
 async def find_page(
-    readers: Readers, merchant_id: str, offset: int, limit: int, status: Status | None
+    readers: Reads, merchant_id: str, offset: int, limit: int, status: Status | None
 ) -> tuple[int, list[Row]]:
     """Return how many invoices match in all, and the summary rows of a page of them, newest first."""
     place = (merchant_id, min(offset, WHOLE), limit)

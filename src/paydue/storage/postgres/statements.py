@@ -177,6 +177,13 @@ SCHEMA_NUMBER: Final = "SELECT coalesce(max(number), 0) FROM schema_migrations"
 ADD_SCHEMA_NUMBER: Final = "INSERT INTO schema_migrations (number, title) VALUES ($1, $2)"
 # What time it is, in microseconds since 1970.
 PRESENT: Final = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+# How far the primary has written, and how far a standby has followed (nothing when it is none), in bytes of the log.
+WRITTEN_UP_TO: Final = "SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint"
+FOLLOWED_UP_TO: Final = (
+    "SELECT CASE WHEN pg_is_in_recovery() THEN (pg_last_wal_replay_lsn() - '0/0'::pg_lsn)::bigint END"
+)
+# Which installation of PostgreSQL and which database it is: a standby has its primary's.
+SYSTEM: Final = "SELECT system_identifier, current_database()::text FROM pg_control_system()"
 # Which PostgreSQL it is, and whether it lets the role see what row-level security hides.
 SERVER: Final = "SELECT current_setting('server_version_num')::integer, current_setting('server_version')"
 WALL_BINDS: Final = "SELECT NOT (rolsuper OR rolbypassrls) FROM pg_catalog.pg_roles WHERE rolname = current_user"

@@ -26,6 +26,7 @@ from paydue.storage.postgres.mail_rules import PostgresMailCounts, PostgresSuppr
 from paydue.storage.postgres.merchant_store import Installation, PostgresMerchantStore
 from paydue.storage.postgres.outbox import PostgresOutbox
 from paydue.storage.postgres.reminders import PostgresReminders
+from paydue.storage.postgres.replica import Replica
 from paydue.storage.postgres.schema import MIGRATIONS, require_server, schema_number
 from paydue.storage.postgres.sessions import READERS, Readers
 from paydue.storage.postgres.subscriptions import PostgresSubscriptions, SubscriptionMemory
@@ -53,11 +54,14 @@ class PostgresStore:
         readers: Readers,
         vault: Vault,
         clock: Clock,
+        *,
+        replica: Replica | None = None,
         queue_limit: int = QUEUE_LIMIT,
         showing: Showing = NOT_SHOWN,
     ) -> None:
         self._url = url
         self._readers = readers
+        self._replica = replica
         self._vault = vault
         self._showing = showing
         self._writer = Writer(url, vault, showing, clock, queue_limit)
@@ -79,6 +83,7 @@ class PostgresStore:
         self._wake: Callable[[], None] = lambda: None
         self._installation = Installation(
             readers,
+            replica or readers,
             InvoiceReads(readers, sql.INVOICE, sql.INVOICES),
             InvoiceReads(readers, sql.SHOWN, sql.SHOWN_MANY),
             self._writer,
@@ -101,6 +106,8 @@ class PostgresStore:
         clock: Clock,
         *,
         agrees: bool = False,
+        replica_url: str | None = None,
+        replica_lag_seconds: float = 0,
         readers: int = READERS,
         queue_limit: int = QUEUE_LIMIT,
         showing: Showing = NOT_SHOWN,
@@ -109,6 +116,7 @@ class PostgresStore:
         Open the database at `url`, with up to that many connections that read beside the one that writes. No more
         than `queue_limit` changes wait. `showing` says what is kept beside each invoice to be shown. When it `agrees`,
         the store lives by the database's time, told by `clock` put right.
+        Lists are read from the standby at `replica_url`, if it is no more than `replica_lag_seconds` behind.
 
         Raises CannotOpenStore: it is of another schema, on a server that is too old, or made with another key file;
         and StoreUnavailable when it does not answer.
@@ -129,7 +137,8 @@ class PostgresStore:
         except BaseException:
             await pool.close()
             raise
-        store = cls(url, pool, vault, clock, queue_limit, showing)
+        replica = Replica(replica_url, pool, replica_lag_seconds) if replica_url is not None else None
+        store = cls(url, pool, vault, clock, replica=replica, queue_limit=queue_limit, showing=showing)
         if isinstance(clock, DatabaseClock):
             store._agreeing = asyncio.get_running_loop().create_task(clock.keep_agreeing(pool))
         return store
@@ -257,6 +266,8 @@ class PostgresStore:
         await self.replay_guard.close()
         await self._delivering.close()
         await self._writer.close()
+        if self._replica is not None:
+            await self._replica.close()
         await self._readers.close()
 
     def _tell_of_messages(self) -> None:
