@@ -5,8 +5,7 @@ Only what is written here reaches the PDF: no internal ids, no address of the pa
 for whoever holds the payment link may download it.
 """
 
-from datetime import date, datetime
-from enum import StrEnum
+from datetime import datetime
 from typing import Final
 
 from paydue.documents.billed import BillingWriter
@@ -14,25 +13,12 @@ from paydue.documents.document import Document, Template
 from paydue.documents.drawable_text import breakable_url, drawable_line, drawable_lines
 from paydue.documents.paper import Subject, Values, fact
 from paydue.domain.events import What
-from paydue.domain.expiry import is_link_expired
-from paydue.domain.lifecycle import Status
 from paydue.domain.money import ZERO
+from paydue.domain.standing import Standing, standing_of
 from paydue.language.dates import format_long_date
 
 # A link of ours has half of these; whatever it is, the slip stays a slip.
 _SLIP_URL_CHARACTERS: Final = 300
-
-
-class State(StrEnum):
-    """What the invoice is to its reader; the values are the template's."""
-
-    DRAFT = "draft"
-    PAYABLE = "payable"
-    OVERDUE = "overdue"
-    IN_REVIEW = "in review"
-    PAID = "paid"
-    CANCELED = "canceled"
-    EXPIRED = "expired"
 
 
 def invoice_document(subject: Subject, at: datetime, payment_url: str = "") -> Document:
@@ -42,7 +28,7 @@ def invoice_document(subject: Subject, at: datetime, payment_url: str = "") -> D
     `payment_url` is printed, with its QR code, while the invoice can be paid. Raises UnknownLanguage.
     """
     writer = _InvoiceWriter(subject, at)
-    is_payable = writer.state in (State.PAYABLE, State.OVERDUE) and payment_url != ""
+    is_payable = writer.state in (Standing.PAYABLE, Standing.OVERDUE) and payment_url != ""
     return writer.document(
         Template.INVOICE,
         writer.values(payment_url if is_payable else ""),
@@ -51,29 +37,12 @@ def invoice_document(subject: Subject, at: datetime, payment_url: str = "") -> D
     )
 
 
-def state_of(subject: Subject, at: datetime, today: date) -> State:
-    """Return what the invoice is to its reader; `today` is the merchant's."""
-    invoice = subject.invoice
-    match invoice.status:
-        case Status.DRAFT:
-            return State.DRAFT
-        case Status.CANCELED:
-            return State.CANCELED
-        case Status.PAID:
-            return State.PAID
-        case Status.PENDING:
-            return State.IN_REVIEW
-    if is_link_expired(invoice, at):
-        return State.EXPIRED
-    return State.OVERDUE if invoice.terms.due_date < today else State.PAYABLE
-
-
 class _InvoiceWriter(BillingWriter):
     """Writes one invoice, part by part from top to bottom."""
 
     def __init__(self, subject: Subject, at: datetime) -> None:
         super().__init__(subject)
-        self.state: Final = state_of(subject, at, at.astimezone(self.zone).date())
+        self.state: Final = standing_of(subject.invoice, at, at.astimezone(self.zone).date())
         self._invoice = subject.invoice
         self._terms = subject.invoice.terms
         self._due = format_long_date(self._terms.due_date, subject.language)
@@ -99,22 +68,22 @@ class _InvoiceWriter(BillingWriter):
         """Return the word beside the heading, where the state is not the ordinary one."""
         say = self.words.say
         word = {
-            State.DRAFT: say("Draft"),
-            State.OVERDUE: say("Overdue"),
-            State.IN_REVIEW: say("In review"),
-            State.PAID: say("Paid"),
-            State.CANCELED: say("Canceled"),
-            State.EXPIRED: say("Expired"),
+            Standing.DRAFT: say("Draft"),
+            Standing.OVERDUE: say("Overdue"),
+            Standing.IN_REVIEW: say("In review"),
+            Standing.PAID: say("Paid"),
+            Standing.CANCELED: say("Canceled"),
+            Standing.EXPIRED: say("Expired"),
         }.get(self.state)
         return {"kind": self.state, "word": word} if word else None
 
     def _watermark(self) -> str | None:
         """Return the word across the page, for a sheet that must not be taken for an invoice to pay."""
-        if self.state is State.DRAFT:
+        if self.state is Standing.DRAFT:
             return self.words.say("Draft")
         if self.subject.is_test:
             return self.words.say("Test")
-        return self.words.say("Canceled") if self.state is State.CANCELED else None
+        return self.words.say("Canceled") if self.state is Standing.CANCELED else None
 
     def _facts(self) -> list[Values | None]:
         say, labels, terms = self.words.say, self.labels, self._terms
@@ -146,11 +115,11 @@ class _InvoiceWriter(BillingWriter):
     def _slip(self, payment_url: str) -> Values:
         """Return the foot of the last page: what is due, how much of it is paid, and how to pay the rest."""
         say, balance = self.words.say, self._invoice.balance
-        is_owed = self.state not in (State.PAID, State.CANCELED)
+        is_owed = self.state not in (Standing.PAID, Standing.CANCELED)
         return {
             "label": self._slip_label(),
-            "big": self.big(balance if is_owed else ZERO if self.state is State.CANCELED else self._terms.total),
-            "share": self.share_paid(balance) if self.state is not State.CANCELED else None,
+            "big": self.big(balance if is_owed else ZERO if self.state is Standing.CANCELED else self._terms.total),
+            "share": self.share_paid(balance) if self.state is not Standing.CANCELED else None,
             "sentences": [sentence for sentence in self._slip_sentences() if sentence],
             "pay": {
                 "heading": say("Pay online"),
@@ -166,13 +135,13 @@ class _InvoiceWriter(BillingWriter):
     def _slip_label(self) -> str:
         say, paid = self.words.say, self._invoice.paid
         match self.state:
-            case State.PAID:
+            case Standing.PAID:
                 return self._closed(What.PAYMENT_RECEIVED) or say("Paid")
-            case State.CANCELED:
+            case Standing.CANCELED:
                 return self._closed(What.INVOICE_CANCELED) or say("Canceled")
-            case State.IN_REVIEW:
+            case Standing.IN_REVIEW:
                 return say("Balance due")
-            case State.OVERDUE:
+            case Standing.OVERDUE:
                 was_due = say("Balance was due on {date}", date=self._due)
                 return was_due if paid else say("Was due on {date}", date=self._due)
         return say("Balance due on {date}", date=self._due) if paid else say("Due on {date}", date=self._due)
@@ -190,11 +159,11 @@ class _InvoiceWriter(BillingWriter):
     def _slip_sentences(self) -> list[str]:
         say, invoice = self.words.say, self._invoice
         match self.state:
-            case State.PAID:
+            case Standing.PAID:
                 return [say("Paid in full"), say("Thank you for your business.")]
-            case State.CANCELED:
+            case Standing.CANCELED:
                 return [say("You do not need to pay this invoice.")]
-            case State.DRAFT:
+            case Standing.DRAFT:
                 return [say("This is a draft. It cannot be paid yet.")]
         paid = (
             say("{paid} of {total} paid", paid=self.money(invoice.paid), total=self.money(self._terms.total))
@@ -202,9 +171,9 @@ class _InvoiceWriter(BillingWriter):
             else ""
         )
         match self.state:
-            case State.IN_REVIEW:
+            case Standing.IN_REVIEW:
                 return [paid, say("Your payment is being checked. Do not pay again.")]
-            case State.EXPIRED:
+            case Standing.EXPIRED:
                 return [paid, say("The payment link has expired. Ask the sender for a new one.")]
         return [paid, self._partial_payment()]
 

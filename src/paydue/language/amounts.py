@@ -29,35 +29,65 @@ class AmountParts(NamedTuple):
     after: str
 
 
+class AmountWriter:
+    """Writes amounts of one currency in one language, each with as many decimals as the currency has."""
+
+    def __init__(self, currency: str, language: str) -> None:
+        """Ask once for what every amount needs. Raises UnknownLanguage."""
+        form = _form_of(language)
+        sign = _SIGNS.get(currency) or _SIGNS_AT_HOME.get((currency, language))
+        gap = form.gap_to_sign if sign is not None else _NO_BREAK
+        name = sign or currency
+        self.before: Final = f"{name}{gap}" if form.is_currency_first else ""
+        self.after: Final = "" if form.is_currency_first else f"{gap}{name}"
+        self._places: Final = f",.{exponent(currency)}f"
+        self._marks: Final = form.marks
+        self._point: Final = form.point
+
+    def figures(self, value: Decimal) -> str:
+        """Return an amount without its currency."""
+        return format(value, self._places).translate(self._marks)
+
+    def amount(self, value: Decimal) -> str:
+        """Return an amount with its currency, kept on one line."""
+        minus = _MINUS if value < 0 else ""
+        return f"{minus}{self.before}{self.figures(abs(value))}{self.after}"
+
+    def parts(self, value: Decimal) -> AmountParts:
+        """Return an amount with its currency in pieces."""
+        minus = _MINUS if value < 0 else ""
+        whole, point, decimals = self.figures(abs(value)).partition(self._point)
+        return AmountParts(minus + self.before, whole, point + decimals, self.after)
+
+
+@lru_cache(maxsize=512)
+def amount_writer(currency: str, language: str) -> AmountWriter:
+    """Return who writes amounts of that currency in that language, the same each time. Raises UnknownLanguage."""
+    return AmountWriter(currency, language)
+
+
 def format_amount(value: Decimal, currency: str, language: str) -> str:
     """
     Return an amount with its currency, kept on one line: `USD 1,234.50`, `1.234,50 €`.
 
     It has as many decimals as the currency. Raises UnknownLanguage.
     """
-    return "".join(amount_parts(value, currency, language))
+    return amount_writer(currency, language).amount(value)
 
 
 def amount_parts(value: Decimal, currency: str, language: str) -> AmountParts:
     """Return an amount with its currency in pieces. Raises UnknownLanguage."""
-    form = _form_of(language)
-    sign = _SIGNS.get(currency) or _SIGNS_AT_HOME.get((currency, language))
-    gap = form.gap_to_sign if sign is not None else _NO_BREAK
-    name = sign or currency
-    minus, whole, decimals = _figures(value, exponent(currency), form)
-    if form.is_currency_first:
-        return AmountParts(f"{minus}{name}{gap}", whole, decimals, "")
-    return AmountParts(minus, whole, decimals, f"{gap}{name}")
+    return amount_writer(currency, language).parts(value)
 
 
 def format_figures(value: Decimal, currency: str, language: str) -> str:
     """Return an amount without its currency, with all the decimals that the currency has. Raises UnknownLanguage."""
-    return "".join(_figures(value, exponent(currency), _form_of(language)))
+    return amount_writer(currency, language).figures(value)
 
 
 def format_number(number: Decimal | int, language: str) -> str:
     """Return a count or a quantity, with thousands set apart and nothing padded. Raises UnknownLanguage."""
-    return "".join(_figures(Decimal(number), None, _form_of(language)))
+    return format(number, "," if isinstance(number, int) else ",f").translate(_form_of(language).marks)
 
 
 def format_percent(rate: Decimal, language: str) -> str:
@@ -66,8 +96,8 @@ def format_percent(rate: Decimal, language: str) -> str:
 
 
 class _Form(NamedTuple):
+    marks: dict[int, str]
     point: str
-    group: str
     is_currency_first: bool
     gap_to_sign: str
     percent_sign: str
@@ -76,17 +106,11 @@ class _Form(NamedTuple):
 @lru_cache
 def _form_of(language: str) -> _Form:
     locale = locale_of(language)
-    marks = locale.number_symbols["latn"]
+    symbols = locale.number_symbols["latn"]
     pattern = locale.currency_formats["standard"].pattern
     is_first = pattern.startswith("¤")
     gap = pattern.removeprefix("¤").partition("#")[0] if is_first else pattern.removesuffix("¤").rpartition("0")[2]
     percent_sign = locale.percent_formats[None].pattern.rpartition("0")[2]
-    return _Form(marks["decimal"], marks["group"], is_first, gap, percent_sign)
-
-
-def _figures(value: Decimal, places: int | None, form: _Form) -> tuple[str, str, str]:
-    """Return minus sign, whole part and decimals with their point; `places` of None keeps what there is."""
-    plain = f"{abs(value):,f}" if places is None else f"{abs(value):,.{places}f}"
-    whole, point, decimals = plain.partition(".")
-    minus = _MINUS if value < 0 else ""
-    return minus, whole.replace(",", form.group), form.point + decimals if point else ""
+    # Python writes 1,234.5 and -1: one pass turns its marks into the language's.
+    marks = str.maketrans({",": symbols["group"], ".": symbols["decimal"], "-": _MINUS})
+    return _Form(marks, symbols["decimal"], is_first, gap, percent_sign)
