@@ -3,7 +3,7 @@
 import re
 from html.parser import HTMLParser
 
-VOID = {"meta", "link", "br", "path", "circle"}
+VOID = {"meta", "link", "br", "path", "circle", "rect", "ellipse", "img", "input"}
 
 
 class Page(HTMLParser):

@@ -10,11 +10,12 @@ import pytest
 from msgspec.structs import replace
 
 from builders import TOKEN
+from paydue.documents.press import Press
 from paydue.domain.invoice import Invoice
 from paydue.domain.merchant import Merchant
 from paydue.domain.settings import ProductType, Settings
 from paydue.pages.desk import Payments
-from paydue.pages.payment_page import FaceOf
+from paydue.pages.page_options import FaceOf, PageOptions, no_gateway
 from paydue.pages.site import Site
 from paydue.storage.sqlite.schema import migrate_file
 from paydue.storage.sqlite.store import SqliteStore
@@ -66,13 +67,17 @@ async def open_books(tmp_path: Path) -> AsyncIterator[OpenBooks]:
     stores: list[SqliteStore] = []
     clients: list[httpx.AsyncClient] = []
 
+    presses: list[Press] = []
+
     async def open_for(
         *,
         count_miss: Callable[[str], float] = lambda _: 0.0,
         payments: Callable[[SqliteStore], Payments] | None = None,
-        face_of: FaceOf | None = None,
+        face_of: FaceOf = no_gateway,
         **merchant: Any,
     ) -> Books:
+        press = Press(warms_up=False)
+        presses.append(press)
         folder = tmp_path / f"{len(stores)}"
         folder.mkdir()
         create_key_file(folder / "key")
@@ -85,9 +90,14 @@ async def open_books(tmp_path: Path) -> AsyncIterator[OpenBooks]:
             clock=clock,
             openapi=lambda: b"{}",
             tls_host="localhost:8443",
-            count_miss=count_miss,
+            pages=PageOptions(
+                count_miss=count_miss,
+                link_of=lambda token: f"https://pay.example.com/ebc2/invoicing/payInvoice/{token}?version=v2.1",
+                secret=b"a secret of the tests",
+                face_of=face_of,
+            ),
+            press=press,
             new_correlation_id=lambda: "the-correlation-id",
-            face_of=face_of,
             payments=payments(store) if payments is not None else None,
         )
         transport = httpx.ASGITransport(app=site, client=("192.0.2.7", 1234))
@@ -99,6 +109,8 @@ async def open_books(tmp_path: Path) -> AsyncIterator[OpenBooks]:
     yield open_for
     for client in clients:
         await client.aclose()
+    for press in presses:
+        await press.aclose()
     for store in stores:
         await store.close()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -415,7 +416,7 @@ async def test_what_is_wrong_is_told_before_anything_is_charged(till: Till, chan
     attempt = (await till.begin(**said)).json()
     answer = await till.charge(attempt, **said)
     assert answer.status_code == 422
-    assert "4111" not in answer.text
+    assert "4111" not in without_nonce(answer.text)
     assert till.processor.charges == {}
     for stored in await till.attempts():
         assert "4111" not in json.dumps(str(stored))
@@ -473,10 +474,14 @@ async def test_while_the_store_is_busy_everybody_is_told_so_kindly(till: Till, m
 # --- a fresh link ---
 
 
+def without_nonce(page: str) -> str:
+    return re.sub('(nonce|name="payer_key" value)="[0-9a-f]+"', "", page)
+
+
 async def test_who_comes_too_late_gets_a_new_link_by_mail_and_one_answer_in_any_case(open_till: Any) -> None:
     late = date(2026, 5, 6)
     with_address = await open_till(an_invoice(Status.SENT, replace(IN_PARTS, expiration_date=late)))
-    answers = [(await with_address.post(new_link="")).text]
+    answers = [without_nonce((await with_address.post(new_link="")).text)]
     invoice = await with_address.invoice()
     assert invoice.payment_token == "n" * 64
     assert invoice.history[-1].what is What.LINK_RENEWED
@@ -485,7 +490,7 @@ async def test_who_comes_too_late_gets_a_new_link_by_mail_and_one_answer_in_any_
 
     nobody = replace(IN_PARTS, expiration_date=late, customer=None)
     without = await open_till(an_invoice(Status.CREATED, nobody))
-    answers.append((await without.post(new_link="")).text)
+    answers.append(without_nonce((await without.post(new_link="")).text))
     assert (await without.invoice()).payment_token == TOKEN
     assert answers[0] == answers[1]
 

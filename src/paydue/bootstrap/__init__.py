@@ -4,13 +4,13 @@ The only place that knows who is real: it opens the store, makes clock and secre
 Whatever one peer has that another needs is handed over here, so that neither imports the other.
 """
 
-import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import msgspec
 
+from paydue.bootstrap.pages import SiteAddresses, open_site
 from paydue.bootstrap.paying import (
     GATEWAY_LIMITS,
     SandboxAccount,
@@ -32,16 +32,15 @@ from paydue.bootstrap.stores import open_store as open_store
 from paydue.bootstrap.system import SystemClock as SystemClock
 from paydue.bootstrap.system import SystemSecrets as SystemSecrets
 from paydue.config import Config
+from paydue.documents.press import Press
 from paydue.domain.retry_policy import DefaultPolicy
 from paydue.pages.site import Site
 from paydue.usecases.payment_desk import PaymentDesk
 from paydue.usecases.ports import Clock, Store
-from paydue.wire import openapi_document
-from paydue.wire.api import PREFIXES, Api, new_correlation_id
+from paydue.wire.api import PREFIXES, Api
 from paydue.wire.asgi import AsgiApi, Receive, Scope, Send
 from paydue.wire.caller import AuthOptions, Callers
 from paydue.wire.forwarded import forwarded_client
-from paydue.wire.limits import FailureLimit
 from paydue.wire.logo import ProcessLogoCleaner
 from paydue.wire.replay_memory import ReplayMemory
 from paydue.wire.routes import api_routes
@@ -54,7 +53,6 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
 _WRONG_SIGNATURES_A_MINUTE: Final = 20
-_LINK_MISSES_A_MINUTE: Final = 30
 
 
 class Service(msgspec.Struct, frozen=True):
@@ -72,11 +70,13 @@ class Service(msgspec.Struct, frozen=True):
     store: Store
     site: Site
     desk: PaymentDesk
+    press: Press
     post_office: "PostOffice | None" = None
     sandbox: App | None = None
 
     async def close(self) -> None:
         """Finish what was accepted, and let go of the database."""
+        await self.press.aclose()
         await self.store.close()
 
 
@@ -140,14 +140,14 @@ async def open_service(
         accepts_doubles=config.amount_rules == "observed",
         allows_plain_http=is_demo,
     )
-    site = Site(
-        store=store,
+    press = Press()
+    site = open_site(
+        config,
+        store,
         clock=clock,
-        openapi=lambda: openapi_document.document(portal_url),
-        tls_host=tls_host,
-        count_miss=FailureLimit(_LINK_MISSES_A_MINUTE if counts else 0, 60, time.monotonic).count,
-        new_correlation_id=new_correlation_id,
-        is_public_tls=_is_public_tls(portal_url),
+        press=press,
+        secret=key_file_path(config).read_bytes(),
+        addresses=SiteAddresses(portal_url=portal_url, tls_host=tls_host, is_public_tls=_is_public_tls(portal_url)),
     )
     api = Api(
         store=store,
@@ -161,7 +161,7 @@ async def open_service(
     if config.behind_proxy:
         app = _behind_proxies(app, config.trusted_proxies)
     hops = config.trusted_proxies if config.behind_proxy else 0
-    return Service(app, api, hops, store, site, desk, post_office, sandbox_app(config, tools, sandbox))
+    return Service(app, api, hops, store, site, desk, press, post_office, sandbox_app(config, tools, sandbox))
 
 
 class Delivery(msgspec.Struct, frozen=True):

@@ -37,7 +37,8 @@ class Press:
     Draws documents in a process that starts with the first one: none longer than `seconds`, no more than `waiting`
     in the queue. PDFs are kept, those longest unused go first, up to `memory_bytes` of them.
 
-    After `documents_a_process` a new process takes over, for typst keeps what it might use again.
+    After `documents_a_process` a new process takes over, for typst keeps what it might use again. Without `warms_up`
+    there is none before the first document.
     """
 
     def __init__(
@@ -47,7 +48,9 @@ class Press:
         seconds: float = 15.0,
         memory_bytes: int = 16 * 1024 * 1024,
         documents_a_process: int = 1000,
+        warms_up: bool = True,
     ) -> None:
+        self._is_warm = not warms_up
         # A thread of our own: a process is started and waited for without the event loop, which uvloop stops to fork.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="press")
         self._process = _Process(seconds, documents_a_process)
@@ -75,6 +78,12 @@ class Press:
             self._under_way[digest] = drawing
         # Whoever goes away leaves the drawing to the others who wait for it, and to the next one who asks.
         return await asyncio.shield(drawing)
+
+    def warm_up(self) -> None:
+        """Have the process started and its fonts read before the first document is asked for; returns at once."""
+        if not self._is_warm:
+            self._is_warm = True
+            self._thread.submit(self._process.start)
 
     async def aclose(self) -> None:
         """End the process; documents that are waiting are not drawn any more."""
@@ -148,6 +157,10 @@ class _Process:
             raise DocumentNotDrawn(f"the process has ended, or took more than {self._seconds} s") from ended
         finally:
             overtime.cancel()
+
+    def start(self) -> None:
+        """Start the process if it does not run."""
+        self._started()
 
     def kill(self) -> None:
         running, self._running = self._running, None

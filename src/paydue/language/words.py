@@ -39,6 +39,10 @@ class Words:
         """Return `text` in this language, with `values` in their places. Write `text` out where you call this."""
         return self._texts.get(text, text).format_map(values)
 
+    def translation(self, text: str) -> str:
+        """Return `text` in this language with its placeholders as they are: for templates, which name their texts."""
+        return self._texts.get(text, text)
+
     def say_count(self, one: str, many: str, count: int, /, **values: str) -> str:
         """
         Return the sentence that goes with `count` things, which takes the place of `{count}`.

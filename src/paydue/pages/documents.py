@@ -12,7 +12,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from paydue.language.locales import SOURCE_LANGUAGE
 from paydue.pages.api_reference import Product, render_reference
+from paydue.pages.payer_templates import PayerTemplates
+from paydue.pages.payment_page import nobody_page
 from paydue.pages.rendering import StaticFiles, Templates
 
 _POLICY: Final = (
@@ -27,7 +30,13 @@ _HEADERS: Final = {
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 
 
-def documents(templates: Templates, static: StaticFiles, openapi: Callable[[], bytes], tls_host: str) -> Starlette:
+def documents(
+    templates: Templates,
+    payer_templates: PayerTemplates,
+    static: StaticFiles,
+    openapi: Callable[[], bytes],
+    tls_host: str,
+) -> Starlette:
     """
     Return the application that serves them.
 
@@ -41,7 +50,7 @@ def documents(templates: Templates, static: StaticFiles, openapi: Callable[[], b
         return render_reference(document, product, templates)
 
     def message(heading: str, text: str, status: int) -> Response:
-        return Response(templates.message(heading, text), status, _HEADERS, "text/html")
+        return Response(nobody_page(payer_templates, SOURCE_LANGUAGE, heading, text), status, _HEADERS, "text/html")
 
     async def home(_: Request) -> Response:
         return RedirectResponse("/docs", 307, _HEADERS)

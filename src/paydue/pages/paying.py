@@ -32,8 +32,9 @@ from paydue.pages.attempt_answers import json_answer, opened_json, see_other, sl
 from paydue.pages.cashier import AnotherAmount, Cashier, NoCard, Visit, WrongForm
 from paydue.pages.desk import Payments
 from paydue.pages.form_bodies import FormRefused, check_same_origin, origin_of, read_form
+from paydue.pages.links import Links
 from paydue.pages.pay_form import Typed, read_typed
-from paydue.pages.payment_page import LINK_PATH, FaceOf, Found, PaymentPage
+from paydue.pages.payment_page import LINK_PATH, Found
 from paydue.pages.slip import Fault, Headline, Slip, Way, Wrong
 from paydue.usecases.ports import Actor, Clock
 
@@ -52,16 +53,15 @@ class Paying:
 
     def __init__(
         self,
-        page: PaymentPage,
+        links: Links,
         payments: Payments,
         clock: Clock,
-        face_of: FaceOf,
         new_correlation_id: Callable[[], str],
     ) -> None:
-        self._page = page
+        self._links = links
+        self._page = links.page
         self._payments = payments
         self._cashier = Cashier(payments, clock)
-        self._face_of = face_of
         self._new_correlation_id = new_correlation_id
 
     async def answer(self, scope: Scope, receive: Receive) -> Answer:
@@ -71,7 +71,7 @@ class Paying:
         reads = scope["method"] in ("GET", "HEAD")
         is_about_attempts = below.startswith(_ATTEMPTS) or (not below and query.keys() & {"attempt", "key"})
         if not is_about_attempts and (reads or below):
-            return await self._page.answer(scope)
+            return await self._links.answer(scope)
         try:
             found = await self._page.find(token)
             if found is None:
@@ -90,7 +90,7 @@ class Paying:
             if not isinstance(failure, StoreBusy):
                 _log.error("store_unavailable", exc_info=failure)
             wait: Header = (b"retry-after", b"5")
-            return json_answer(503, {"state": "down"}, wait) if below else self._page.unavailable()
+            return json_answer(503, {"state": "down"}, wait) if below else self._page.unavailable(scope)
 
     # The form, and what browsers without a script see
 
@@ -128,8 +128,9 @@ class Paying:
         if "key" in query:
             back = await self._came_back(visit, attempt, canceled=query.get("back") == "canceled")
             return see_other(way_on(back, settings, visit.page_of(back)))
-        if attempt.state is AttemptState.SETTLED and settings.redirect_accepted is not None:
-            return see_other(settings.redirect_accepted)
+        if attempt.state is AttemptState.SETTLED:
+            receipt = self._page.receipt_path(visit.found, f"{attempt.transaction_id}", visit.named_language)
+            return see_other(settings.redirect_accepted or receipt)
         return self._page.page(visit.found, visit.language, slip_of(attempt, visit.found, visit.fresh))
 
     async def _came_back(self, visit: Visit, attempt: PaymentAttempt, *, canceled: bool) -> PaymentAttempt:
@@ -150,9 +151,7 @@ class Paying:
         match refusal:
             case TooManyTries():
                 paused = replace(slip, headline=Headline.TOO_MANY_TRIES, again_at=refusal.until)
-                page = self._page.page(found, visit.language, paused)
-                wait: Header = (b"retry-after", str(self._cashier.seconds_until(refusal)).encode())
-                return replace(page, status=429, headers=(*page.headers, wait))
+                return self._page.page(found, visit.language, paused)
             case AmountNotPayable():
                 limits = {"least": refusal.least, "most": refusal.most}
                 changed = Fault(form.AMOUNT, Wrong.AMOUNT_CHANGED, limits)
@@ -234,6 +233,6 @@ class Paying:
             origin=origin_of(scope) or self._payments.portal_url,
             books=self._payments.desk.books_of(merchant_id),
             gateway=self._payments.desk.current_gateway(merchant_id),
-            fresh=Slip(gateway=await self._face_of(merchant_id)),
+            fresh=await self._page.fresh_slip(found),
             actor=Actor("payer", self._new_correlation_id()),
         )

@@ -1,5 +1,5 @@
 """
-What a payment link opens: the invoice as its payer sees it, in every state.
+What a payment link opens: the invoice as its payer sees it, in every state and in nine languages.
 
 Opening it changes nothing, however often mail scanners do it. Unknown, malformed, replaced and draft links get one
 answer, so that nobody learns from it whether there is an invoice. Answered without a framework because it is the page
@@ -7,186 +7,280 @@ that many open at once.
 """
 
 import logging
+import os
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
-from paydue.domain.errors import StoreUnavailable
 from paydue.domain.invoice import Invoice
 from paydue.domain.lifecycle import Status
 from paydue.domain.merchant import Merchant
 from paydue.domain.merchant_fields import FieldDefinition, ReferenceType
+from paydue.domain.payer_details import asked_of_payer
 from paydue.domain.settings import ProductType, Settings
-from paydue.language.locales import SOURCE_LANGUAGE
+from paydue.domain.standing import Standing, standing_of
+from paydue.language.words import words_of
 from paydue.pages.answers import Answer, Header, Scope
-from paydue.pages.invoice_view import State, contact_of, view_of
-from paydue.pages.rendering import Templates
-from paydue.pages.slip import NO_GATEWAY, GatewayFace, Slip
+from paydue.pages.invoice_view import InvoiceWriter, Methods
+from paydue.pages.look import Look, Looks
+from paydue.pages.page_headers import STILL
+from paydue.pages.page_options import PageOptions, PaidBy
+from paydue.pages.payer_templates import PayerTemplates
+from paydue.pages.reader_language import reader_language
+from paydue.pages.receipt_view import ReceiptWriter
+from paydue.pages.single_message import message_of
+from paydue.pages.slip import Headline, Slip
+from paydue.pages.slip_view import SlipWriter
+from paydue.pages.standing_words import busy_strip, lead_of, strip_of
 from paydue.usecases.ports import Clock, Store
+from paydue.usecases.previews import Previews
+from paydue.usecases.receipt_links import Receipt, ReceiptLinks, receipts_of
 
 LINK_PATH: Final = "/ebc2/invoicing/payInvoice/"
+PREVIEW: Final = "preview/"
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9]{64}")
-_HTML: Final[Header] = (b"content-type", b"text/html; charset=utf-8")
-# The address of the page is a secret: nobody may keep it, index it or learn it from a Referer.
-_HEADERS: Final[tuple[Header, ...]] = (
-    _HTML,
-    (
-        b"content-security-policy",
-        b"default-src 'none'; style-src 'self'; font-src 'self'; img-src 'self' data:; form-action 'self'; "
-        b"base-uri 'none'; frame-ancestors 'none'",
-    ),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cache-control", b"no-store"),
-    (b"x-robots-tag", b"noindex, nofollow"),
-    (b"cross-origin-opener-policy", b"same-origin-allow-popups"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-)
-
-FaceOf = Callable[[str], Awaitable[GatewayFace]]
 
 _log = logging.getLogger("paydue.pages")
 
 
 def token_of(scope: Scope) -> str:
-    """Return what stands in a payment link's place for the token; it may be anything."""
+    """Return what stands in a payment link's place for the token, up to the next slash; it may be anything."""
     path: str = scope["path"]
-    return path.removeprefix(LINK_PATH)
-
-
-async def no_gateway(_merchant_id: str) -> GatewayFace:
-    """Return that a merchant cannot be paid here."""
-    return NO_GATEWAY
+    rest = path.removeprefix(LINK_PATH)
+    if rest.startswith(PREVIEW):
+        return PREVIEW + rest.removeprefix(PREVIEW).partition("/")[0]
+    return rest.partition("/")[0]
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """What a payment link opens. `fields` are those that the payer is asked to fill in."""
+    """
+    What a payment link opens. `fields` are those that the payer is asked to fill in, `paid_by` how payments were made,
+    by transaction. The token of a preview is its ticket behind `preview/`.
+    """
 
     token: str
     merchant: Merchant
     settings: Settings
     invoice: Invoice
     fields: tuple[FieldDefinition, ...] = ()
+    paid_by: Mapping[str, PaidBy] = {}
+
+    @property
+    def address(self) -> str:
+        """The page's path, without a query."""
+        return LINK_PATH + self.token
+
+    @property
+    def is_preview(self) -> bool:
+        return self.token.startswith(PREVIEW)
 
 
 class PaymentPage:
-    """
-    Answers payment links.
+    """Finds what payment links open, and draws their pages."""
 
-    `count_miss` counts a link that opens nothing against an address, and returns 0 or, above the limit, the seconds
-    to wait. A link that does open is never refused: many payers may share an address with one who guesses.
-    `face_of` says what a payer sees of a merchant's gateway.
-    """
-
-    def __init__(
-        self,
-        store: Store,
-        clock: Clock,
-        templates: Templates,
-        count_miss: Callable[[str], float],
-        face_of: FaceOf = no_gateway,
-    ) -> None:
+    def __init__(self, store: Store, clock: Clock, templates: PayerTemplates, options: PageOptions) -> None:
         self._store = store
         self._clock = clock
         self._templates = templates
-        self._count_miss = count_miss
-        self._face_of = face_of
-        self._not_found = self._message(404, "This link does not work.", "Ask the sender for a new one.")
-
-    async def answer(self, scope: Scope) -> Answer:
-        """Return the page of the link that was asked for, with a fresh slip."""
-        if scope["method"] not in ("GET", "HEAD"):
-            return Answer(405, b"Method Not Allowed", (*_HEADERS[1:], _PLAIN, (b"allow", b"GET, HEAD")))
-        token = token_of(scope)
-        try:
-            found = await self.find(token)
-            if found is None:
-                return self.miss(scope)
-            slip = Slip(gateway=await self._face_of(found.merchant.merchant_id))
-        except StoreUnavailable as failure:
-            _log.error("store_unavailable", exc_info=failure)
-            return self.unavailable()
-        return self.page(found, self.language_of(scope, found.settings), slip)
+        self._options = options
+        self._looks = Looks(templates)
+        self._previews = Previews(options.secret)
+        self.receipts: Final = ReceiptLinks(options.secret)
 
     async def find(self, token: str) -> Found | None:
         """Return what a link opens; None when it opens nothing, whatever the reason. Raises StoreUnavailable."""
-        found = await self._store.find_by_payment_token(token) if _TOKEN.fullmatch(token) else None
-        if found is None or found[1].status is Status.DRAFT:
+        if token.startswith(PREVIEW):
+            opened = await self._preview(token)
+        else:
+            opened = await self._store.find_by_payment_token(token) if _TOKEN.fullmatch(token) else None
+            if opened is not None and opened[1].status is Status.DRAFT:
+                opened = None
+        if opened is None:
             return None
-        merchant_id, invoice = found
+        merchant_id, invoice = opened
         store = self._store.of(merchant_id)
         merchant, settings = await store.merchant(), await store.settings(ProductType.INVOICING)
         definitions = await store.field_definitions(ReferenceType.INVOICE)
-        asked = tuple(each for each in definitions if each.is_customer_visible and not each.is_read_only)
-        return Found(token=token, merchant=merchant, settings=settings, invoice=invoice, fields=asked)
+        return Found(
+            token=token,
+            merchant=merchant,
+            settings=settings,
+            invoice=invoice,
+            fields=_asked(definitions) if definitions else (),
+            paid_by=await self._options.payments_of(merchant_id, invoice.number) if invoice.paid else {},
+        )
+
+    async def fresh_slip(self, found: Found) -> Slip:
+        """Return the slip of a payer who has not typed anything yet. Raises StoreUnavailable."""
+        return Slip(gateway=await self._options.face_of(found.merchant.merchant_id))
 
     def language_of(self, scope: Scope, settings: Settings) -> str:
         """Return the language to write to this reader in, one of the nine: asked for, the merchant's, the browser's."""
-        return SOURCE_LANGUAGE
+        return reader_language(scope, settings.delivery_language)
 
     def page(self, found: Found, language: str, slip: Slip) -> Answer:
         """Return the page with that slip, in whatever state the invoice is."""
-        view = view_of(found.invoice, found.merchant, found.settings, self._clock.now())
-        assert view is not None, "a draft is not found"
-        contact = contact_of(found.merchant, found.settings)
-        name = contact.merchant
-        tone, glyph, message = _LOOKS[view.state]
-        values = msgspec.structs.asdict(view) | msgspec.structs.asdict(contact) | {"tone": tone, "glyph": glyph}
-        if message is None:
-            words = {"title": f"Invoice {view.number} \u2013 {name}"}
-            return Answer(200, self._templates.render_strictly("invoice.html", values | words), _HEADERS)
-        heading, text = message
-        words = {"title": f"{heading} \u2013 {name}", "heading": heading, "text": text.format(merchant=name)}
-        return Answer(200, self._templates.render_strictly("message.html", values | words), _HEADERS)
+        at = self._clock.now()
+        look = self._looks.of(found.merchant, found.settings, slip.gateway, language)
+        today = at.astimezone(look.zone).date()
+        standing = standing_of(found.invoice, at, today)
+        writer = InvoiceWriter(look, found.invoice, _methods(found, look))
+        chance = os.urandom(32).hex()
+        nonce = chance[:32]
+        values = self._frame(found, look, nonce, slip)
+        message = message_of(writer, standing, slip, today)
+        if message is not None:
+            values |= {**message, "title": f"{message['heading']} \u2013 {look.name}"}
+            return Answer(200, self._templates.page("message.html", language, values), look.headers(nonce))
+        slip = slip if slip.payer_key else msgspec.structs.replace(slip, payer_key=chance[32:])
+        values |= self._sheet(found, writer, standing, today, slip)
+        body = self._templates.page("invoice.html", language, values)
+        if slip.headline is Headline.TOO_MANY_TRIES:
+            return Answer(429, body, (*look.headers(nonce), _retry_after(slip.again_at, at)))
+        return Answer(200, body, look.headers(nonce))
+
+    def receipt(self, found: Found, language: str, slip: Slip, receipt: Receipt) -> Answer:
+        """Return the page of one payment, at its own address."""
+        look = self._looks.of(found.merchant, found.settings, slip.gateway, language)
+        nonce = os.urandom(16).hex()
+        writer = ReceiptWriter(look, found.invoice, receipt, found.paid_by.get(receipt.transaction_id))
+        values = self._frame(found, look, nonce, slip) | writer.values()
+        code = self.receipts.code(found.merchant.merchant_id, found.invoice.number, receipt.transaction_id)
+        values |= {
+            "title": f"{values['slip_label']} \u2013 {writer.invoice_heading} \u2013 {look.name}",
+            "receipt_pdf": f"{found.address}/receipt/{code}.pdf?lang={language}",
+            "pay_rest": f"{found.address}?lang={language}" if found.invoice.balance else "",
+        }
+        return Answer(200, self._templates.page("receipt.html", language, values), look.headers(nonce))
+
+    def link_of(self, found: Found) -> str:
+        """Return the link as it is printed and scanned; empty for a preview, which ends."""
+        return "" if found.is_preview else self._options.link_of(found.token)
+
+    def receipt_path(self, found: Found, transaction_id: str, language: str | None = None) -> str:
+        """Return the address of a payment's receipt, in a language if one was asked for."""
+        code = self.receipts.code(found.merchant.merchant_id, found.invoice.number, transaction_id)
+        return f"{found.address}/receipt/{code}" + (f"?lang={language}" if language is not None else "")
 
     def miss(self, scope: Scope) -> Answer:
         """Return what a link that opens nothing gets, and count it."""
         token = token_of(scope)
-        digest = sha256(token.encode()).hexdigest()[:6] if _TOKEN.fullmatch(token) else "malformed"
+        digest = sha256(token.encode(errors="replace")).hexdigest()[:6] if _TOKEN.fullmatch(token) else "malformed"
         client = scope.get("client")
         address = client[0] if client else ""
         _log.info("payment_link_missed", extra={"token_digest": digest, "client": address})
-        if (wait := self._count_miss(address)) > 0:
-            return self._message(
-                429,
-                "Too many tries.",
-                "Wait a minute, then open the link from your invoice again.",
-                strip="Paused",
-                headers=((b"retry-after", str(max(1, round(wait))).encode()),),
-            )
-        return self._not_found
+        say = words_of(language := reader_language(scope)).say
+        if (wait := self._options.count_miss(address)) > 0:
+            return self._nobody(
+                429, language, say("Too many tries."),
+                say("Wait a minute, then open the link from your invoice again."), say("Paused"),
+                (b"retry-after", str(max(1, round(wait))).encode()),
+            )  # fmt: skip
+        return self._nobody(404, language, say("This link does not work."), say("Ask the sender for a new one."))
 
-    def unavailable(self) -> Answer:
+    def unavailable(self, scope: Scope) -> Answer:
         """Return what everybody gets while the database does not answer."""
-        return self._message(
-            503,
-            "This page cannot be shown right now.",
-            "Nothing was charged. Try again in a few minutes.",
-            strip="Out of order",
-            headers=((b"retry-after", b"5"),),
-        )
+        say = words_of(language := reader_language(scope)).say
+        return self._nobody(
+            503, language, say("This page cannot be shown right now."),
+            say("Nothing was charged. Try again in a few minutes."), say("Out of order"), (b"retry-after", b"5"),
+        )  # fmt: skip
 
-    def _message(
-        self, status: int, heading: str, text: str, *, strip: str = "", headers: tuple[Header, ...] = ()
-    ) -> Answer:
-        body = self._templates.message(heading, text, strip=strip)
-        return Answer(status, body, (*_HEADERS, *headers))
+    def no_pdf(self, scope: Scope) -> Answer:
+        """Return what somebody gets whose PDF cannot be drawn just now."""
+        say = words_of(language := reader_language(scope)).say
+        return self._nobody(
+            503, language, say("The PDF cannot be made right now."), say("Try again in a minute."),
+            say("Out of order"), (b"retry-after", b"10"),
+        )  # fmt: skip
+
+    async def _preview(self, token: str) -> tuple[str, Invoice] | None:
+        previewed = self._previews.read(token.removeprefix(PREVIEW), self._clock.now())
+        if previewed is None:
+            return None
+        invoice = await self._store.of(previewed.merchant_id).invoice(previewed.number)
+        return (previewed.merchant_id, invoice) if invoice is not None else None
+
+    def _frame(self, found: Found, look: Look, nonce: str, slip: Slip) -> dict[str, Any]:
+        """Return what all pages of a merchant show."""
+        address = found.address
+        return {
+            "nonce": nonce,
+            "style": look.style,
+            "band": self._looks.band(look, query=slip.check_query, is_preview=found.is_preview)
+            if found.is_preview or slip.check_query
+            else look.band,
+            "contact": look.contact,
+            "merchant": look.name,
+            "address": address,
+            "pdf": f"{address}/invoice.pdf?lang={look.language}",
+            "check_url": f"{address}?lang={look.language}{_joined(slip.check_query)}",
+            "is_preview": found.is_preview,
+        }
+
+    def _sheet(
+        self, found: Found, writer: InvoiceWriter, standing: Standing, today: date, slip: Slip
+    ) -> dict[str, Any]:
+        """Return the invoice and its slip."""
+        asked = asked_of_payer(found.invoice.terms, found.settings, found.fields)
+        shown = SlipWriter(writer, standing, slip, asked, is_preview=found.is_preview).view()
+        values: dict[str, Any] = msgspec.structs.asdict(shown)
+        values |= writer.document()
+        tone, glyph, strip = busy_strip(writer) if shown.is_waiting else strip_of(writer, standing, today)
+        before, amount, after = lead_of(writer, standing, today)
+        notice = shown.notice
+        is_wrong = notice is not None and notice.tone == "bad"
+        subject = f"{writer.heading} \u2013 {writer.look.name}"
+        values |= {
+            "tone": tone,
+            "glyph": glyph,
+            "strip": strip,
+            "heading": writer.heading,
+            "lead_before": before,
+            "lead_amount": amount,
+            "lead_after": after,
+            "title": f"{notice.heading} \u2013 {subject}" if notice is not None and is_wrong else subject,
+            "receipt_facts": (),
+            "receipt_pdf": "",
+            "pay_rest": "",
+            "printed": self.link_of(found) if shown.shows != "paid" else "",
+        }
+        if standing is Standing.PAID and (receipts := receipts_of(found.invoice)):
+            last = receipts[-1]
+            values |= {
+                "receipt_facts": ReceiptWriter(
+                    writer.look, found.invoice, last, found.paid_by.get(last.transaction_id)
+                ).facts(),
+                "receipt_pdf": f"{self.receipt_path(found, last.transaction_id)}.pdf?lang={writer.look.language}",
+            }
+        return values
+
+    def _nobody(self, status: int, language: str, heading: str, text: str, strip: str = "", *headers: Header) -> Answer:
+        return Answer(status, nobody_page(self._templates, language, heading, text, strip), (*STILL, *headers))
 
 
-_PLAIN: Final[Header] = (b"content-type", b"text/plain; charset=utf-8")
+def nobody_page(templates: PayerTemplates, language: str, heading: str, text: str, strip: str = "") -> bytes:
+    """Return a page that belongs to no merchant: one heading, one sentence."""
+    return templates.page("nobody.html", language, {"heading": heading, "text": text, "strip": strip})
 
-# State -> colour of the strip, its icon, and the heading and text of the one message that stands for the invoice.
-_LOOKS: Final[Mapping[State, tuple[str, str, tuple[str, str] | None]]] = {
-    State.PAYABLE: ("", "clock", None),
-    State.OVERDUE: ("bad", "alert", None),
-    State.PARTLY_PAID: ("", "clock", None),
-    State.IN_REVIEW: ("wait", "clock", None),
-    State.PAID: ("good", "check", None),
-    State.CANCELED: (
-        "", "slash", ("Nothing is due.", "{merchant} canceled this invoice. You do not need to pay it.")
-    ),
-    State.EXPIRED: ("wait", "clock", ("This link has expired.", "Ask {merchant} for a new one.")),
-}  # fmt: skip
+
+def _asked(definitions: Sequence[FieldDefinition]) -> tuple[FieldDefinition, ...]:
+    return tuple(each for each in definitions if each.is_customer_visible and not each.is_read_only)
+
+
+def _methods(found: Found, look: Look) -> Methods:
+    return {transaction: by.words(look.words) for transaction, by in found.paid_by.items()} if found.paid_by else {}
+
+
+def _joined(query: str) -> str:
+    return f"&{query}" if query else ""
+
+
+def _retry_after(until: datetime | None, at: datetime) -> Header:
+    seconds = max(1, round((until - at).total_seconds())) if until is not None else 60
+    return (b"retry-after", str(seconds).encode())

@@ -1,19 +1,18 @@
 """Templates and static files: compiled and read once, and never asked for anything but their names."""
 
-import html
-import re
+from base64 import b64encode
 from collections.abc import Mapping
-from hashlib import sha256
+from hashlib import sha256, sha384
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
-from jinja2.ext import Extension
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 STATIC_PATH: Final = "/static/"
 
+_SCRIPT: Final = "pay.js"
 _ROOM: Final = Path(__file__).parent
 _MEDIA_TYPES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -49,89 +48,36 @@ class StaticFiles:
         self.version: Final = digest.hexdigest()[:12]
         self.root: Final = STATIC_PATH + self.version
 
+    def shared(self) -> dict[str, str]:
+        """Return what templates may use: where the files are, and the element that loads the payment page's script."""
+        script = self.find(_SCRIPT)
+        if script is None:
+            return {"static": self.root, "script": ""}
+        digest = b64encode(sha384(script.content).digest()).decode()
+        return {
+            "static": self.root,
+            "script": f'<script src="{self.root}/{_SCRIPT}" integrity="sha384-{digest}" type="module"></script>',
+        }
+
     def find(self, name: str) -> StaticFile | None:
         return self._files.get(name)
 
 
-class Parts(Extension):
-    """
-    Lets `{% part "name.html" %}` on a line of its own stand for that file's text, before anything is compiled.
-
-    Template inheritance and includes do the same while a page is rendered, and cost as much as all the rest of it.
-    """
-
-    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
-        return _PART.sub(lambda part: self.preprocess(_template(part[1]), part[1]), source)
-
-
-_PART: Final = re.compile(r'^{% part "([a-z]+\.html)" %}\n', re.MULTILINE)
-
-
-def _template(name: str) -> str:
-    return (_ROOM / "templates" / name).read_text(encoding="utf-8")
-
-
 class Templates:
-    """Renders templates; whatever stands in a value comes out as text, never as markup."""
+    """Renders templates, compiled when first asked for; whatever stands in a value comes out as text."""
 
     def __init__(self, static: StaticFiles) -> None:
-        self._usual = _Compiled(_environment(static, autoescape=True))
-        # Every value passes `as_text`, which knows no markup: nothing can be called safe here, nor come from a macro.
-        self._strict = _Compiled(_environment(static, autoescape=False, finalize=as_text))
+        self._environment = Environment(
+            loader=FileSystemLoader(_ROOM / "templates"),
+            undefined=StrictUndefined,
+            autoescape=True,
+            auto_reload=False,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.globals |= static.shared()
 
     def render(self, name: str, values: Mapping[str, object]) -> bytes:
         """Return the page as UTF-8."""
-        return self._usual.render(name, values)
-
-    def render_strictly(self, name: str, values: Mapping[str, object]) -> bytes:
-        """Return the page as UTF-8, in two thirds of the time: for templates without macros."""
-        return self._strict.render(name, values)
-
-    def message(self, heading: str, text: str, *, strip: str = "") -> bytes:
-        """Return a page that belongs to no merchant: one heading, one sentence."""
-        words = {"heading": heading, "text": text, "strip": strip, "tone": "wait", "glyph": "alert"}
-        return self.render_strictly("message.html", words | {"title": heading, "merchant": "Paydue", "number": ""})
-
-
-def as_text(value: object) -> str:
-    """Return a value as HTML text or as what stands between the quotes of an attribute."""
-    text = value if type(value) is str else str(value)
-    # Most values have nothing to escape, and looking costs less than escaping.
-    return html.escape(text) if _SPECIAL(text) else text
-
-
-_SPECIAL: Final = re.compile(r"[&<>\"']").search
-
-
-def _environment(static: StaticFiles, **choices: Any) -> Environment:
-    environment = Environment(  # noqa: S701 - both ways of escaping are above
-        loader=FileSystemLoader(_ROOM / "templates"),
-        extensions=[Parts],
-        undefined=StrictUndefined,
-        auto_reload=False,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        **choices,
-    )
-    environment.globals["static"] = static.root
-    return environment
-
-
-class _Compiled:
-    """An environment's templates, compiled when first asked for."""
-
-    def __init__(self, environment: Environment) -> None:
-        self._environment = environment
-        self._templates: dict[str, Template] = {}
-
-    def render(self, name: str, values: Mapping[str, object]) -> bytes:
-        template = self._templates.get(name) or self._compile(name)
         # A lone surrogate, which only a bug lets in, is shown as a question mark.
-        return template.render(values).encode("utf-8", "replace")
-
-    def _compile(self, name: str) -> Template:
-        template = self._environment.get_template(name)
-        # A chain of mappings otherwise, which is walked and copied for each page: a fifth of its time.
-        template.globals = dict(template.globals)
-        self._templates[name] = template
-        return template
+        return self._environment.get_template(name).render(values).encode("utf-8", "replace")

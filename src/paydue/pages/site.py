@@ -14,10 +14,13 @@ from paydue.pages.answers import Answer, Header, Receive, Scope, Send
 from paydue.usecases.ports import Clock, Store
 
 if TYPE_CHECKING:
+    from paydue.documents.press import Press
     from paydue.pages.desk import Payments
-    from paydue.pages.payment_page import FaceOf
+    from paydue.pages.links import Links
+    from paydue.pages.page_options import PageOptions
 
 _LINKS: Final = "/ebc2/invoicing/payInvoice/"
+_LOGOS: Final = "/logos/"
 _HEALTH: Final = "/health/"
 _NOSNIFF: Final[Header] = (b"x-content-type-options", b"nosniff")
 _TRANSPORT: Final[Header] = (b"strict-transport-security", b"max-age=31536000")
@@ -31,7 +34,7 @@ _HEALTH_HEADERS: Final[tuple[Header, ...]] = (
 _log = logging.getLogger("paydue.pages")
 
 Framework = Callable[[Scope, Receive, Send], Awaitable[None]]
-Links = Callable[[Scope, Receive], Awaitable[Answer]]
+LinkAnswering = Callable[[Scope, Receive], Awaitable[Answer]]
 
 
 class Site:
@@ -41,8 +44,8 @@ class Site:
     `tls_host` is what the documentation tells SDKs to call.
     `is_public_tls` says that people reach this server by https under a public name, so that browsers may be told to
     come by nothing else; for a name like localhost that would lock them out of everything else on this machine.
-    `face_of` says what a payer sees of a merchant's gateway; without it nobody has one. `payments` is what it
-    takes to be paid; without it payment links are for reading.
+    `press` draws PDFs; whoever made it ends it. `payments` is what it takes to be paid; without it
+    payment links are for reading.
     """
 
     def __init__(
@@ -52,22 +55,22 @@ class Site:
         clock: Clock,
         openapi: Callable[[], bytes],
         tls_host: str,
-        count_miss: Callable[[str], float],
+        pages: "PageOptions",
+        press: "Press",
         new_correlation_id: Callable[[], str],
         is_public_tls: bool = False,
-        face_of: "FaceOf | None" = None,
         payments: "Payments | None" = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._openapi = openapi
         self._tls_host = tls_host
-        self._count_miss = count_miss
-        self._face_of = face_of
+        self._pages = pages
+        self._press = press
         self._payments = payments
         self._new_correlation_id = new_correlation_id
         self._common: tuple[Header, ...] = (_NOSNIFF, _TRANSPORT) if is_public_tls else (_NOSNIFF,)
-        self._loaded: tuple[Links, Framework] | None = None
+        self._loaded: tuple[Links, LinkAnswering, Framework] | None = None
         self._loading = asyncio.Lock()
         self._is_leaving = False
 
@@ -79,9 +82,11 @@ class Site:
         try:
             if path.startswith(_HEALTH):
                 return await answering.give(await self._health(path))
-            links, framework = self._loaded or await self._load()
+            links, answer, framework = self._loaded or await self._load()
             if path.startswith(_LINKS):
-                return await answering.give(await links(scope, receive))
+                return await answering.give(await answer(scope, receive))
+            if path.startswith(_LOGOS):
+                return await answering.give(await links.logo(scope))
             await framework(scope, receive, answering.send)
         except Exception:  # noqa: BLE001 - the outermost layer
             # Never the path of a payment link: it is a secret.
@@ -98,28 +103,30 @@ class Site:
         """Be ready no more: everything is answered still, but whoever spreads the load shall turn to others."""
         self._is_leaving = True
 
-    async def _load(self) -> "tuple[Links, Framework]":
+    async def _load(self) -> "tuple[Links, LinkAnswering, Framework]":
         async with self._loading:
             if self._loaded is None:
                 self._loaded = await asyncio.to_thread(self._import_pages)
         return self._loaded
 
-    def _import_pages(self) -> "tuple[Links, Framework]":
+    def _import_pages(self) -> "tuple[Links, LinkAnswering, Framework]":
         # Imported here because together they take longer than the rest of the start.
         from paydue.pages.documents import documents  # noqa: PLC0415
-        from paydue.pages.payment_page import PaymentPage, no_gateway  # noqa: PLC0415
+        from paydue.pages.links import Links  # noqa: PLC0415
+        from paydue.pages.payer_templates import PayerTemplates  # noqa: PLC0415
+        from paydue.pages.payment_page import PaymentPage  # noqa: PLC0415
         from paydue.pages.rendering import StaticFiles, Templates  # noqa: PLC0415
 
         static = StaticFiles()
-        templates = Templates(static)
-        framework: Any = documents(templates, static, self._openapi, self._tls_host)
-        face_of = self._face_of or no_gateway
-        page = PaymentPage(self._store, self._clock, templates, self._count_miss, face_of)
+        templates, payer_templates = Templates(static), PayerTemplates(static.shared())
+        framework: Any = documents(templates, payer_templates, static, self._openapi, self._tls_host)
+        page = PaymentPage(self._store, self._clock, payer_templates, self._pages)
+        links = Links(page, self._store, self._clock, self._press)
         if self._payments is None:
-            return lambda scope, _: page.answer(scope), framework
+            return links, lambda scope, _: links.answer(scope), framework
         from paydue.pages.paying import Paying  # noqa: PLC0415
 
-        return Paying(page, self._payments, self._clock, face_of, self._new_correlation_id).answer, framework
+        return links, Paying(links, self._payments, self._clock, self._new_correlation_id).answer, framework
 
     async def _health(self, path: str) -> Answer:
         match path.removeprefix(_HEALTH):

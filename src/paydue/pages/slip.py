@@ -151,3 +151,17 @@ class Slip(msgspec.Struct, frozen=True, kw_only=True):
 
 
 FRESH: Final = Slip()
+
+
+def masked(email: str) -> str:
+    """
+    Return what a payer may see of an address that the invoice has: `t•••@m•••.world`.
+
+    Whoever holds the link sees it. Sent back as it is, it means the address that it stands for.
+    """
+    local, _, domain = email.rpartition("@")
+    first, _, last = domain.rpartition(".")
+    return f"{local[:1]}{_HIDDEN}@{first[:1]}{_HIDDEN}.{last}"
+
+
+_HIDDEN: Final = "\u2022" * 3
