@@ -24,6 +24,7 @@ from paydue.domain.events import What
 from paydue.domain.lifecycle import Status
 from paydue.domain.payer_details import Payer, PayerDetails
 from paydue.usecases.cancel_invoice import cancel_invoice
+from paydue.usecases.gateway_ports import Kind, Outcome
 from paydue.usecases.pay_invoice import abandon_payment, charge_payment
 from paydue.usecases.record_payment import record_payment
 from paying import PAYER, Shop
@@ -284,3 +285,42 @@ async def test_of_sixteen_payers_at_once_exactly_the_payable_amount_is_taken(see
     if shop.invoice.balance:
         await shop.pay(str(shop.invoice.balance), payer_key="last")
     assert (shop.invoice.status, shop.processor.net, shop.unapplied) == (Status.PAID, Decimal(100), Decimal(0))
+
+
+@pytest.mark.parametrize("kind", [Kind.UNAVAILABLE, Kind.MISCONFIGURED, Kind.INVALID, Kind.UNKNOWN])
+async def test_a_second_page_that_cannot_be_had_leaves_alone_who_is_on_the_first(kind: Kind) -> None:
+    shop = Shop(redirects=True)
+    shop.memory.put(an_invoice(Status.SENT))
+    begun = await shop.begin("293.5")
+    shop.processor.begin = answering(Outcome(kind=kind))
+    again = await shop.begin("293.5")
+    assert (again.checkout, again.attempt.state, again.attempt.session) == (
+        None, AttemptState.OPEN, begun.attempt.session,
+    )  # fmt: skip
+    assert shop.invoice.reserved == Decimal("293.5")
+
+
+async def test_a_page_that_was_paid_on_is_settled_when_it_is_asked_for_again() -> None:
+    shop = Shop(redirects=True)
+    shop.memory.put(an_invoice(Status.SENT))
+    attempt = (await shop.begin("293.5")).attempt
+    shop.processor.begin = answering(shop.processor.pay(attempt, "ok"))
+    again = await shop.begin("293.5")
+    assert (again.checkout, again.attempt.state, shop.invoice.status) == (None, AttemptState.SETTLED, Status.PAID)
+    shop.assert_books_agree()
+
+
+@pytest.mark.parametrize("redirects", [True, False])
+async def test_the_first_page_that_cannot_be_had_frees_the_balance(redirects: bool) -> None:
+    shop = Shop(redirects=redirects)
+    shop.memory.put(an_invoice(Status.SENT))
+    shop.processor.begin = answering(Outcome(kind=Kind.UNAVAILABLE))
+    assert (await shop.begin("293.5")).attempt.state is AttemptState.FAILED
+    assert shop.invoice.reserved == 0
+
+
+def answering(outcome: Outcome):
+    async def begin(_request: object) -> Outcome:
+        return outcome
+
+    return begin

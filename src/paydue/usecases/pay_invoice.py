@@ -216,9 +216,10 @@ async def _without_form(
     """
     Settle an attempt for which there is no form, and return it.
 
-    That no further form can be had now says nothing about one that the payer has already: it may just be paid on.
+    That no further page of the gateway's can be had now says nothing about one that the payer has already: it may just
+    be paid on. A form of which nothing comes without our charge is no such thing.
     """
-    if outcome.kind not in _NO_FORM:
+    if outcome.kind not in _NO_FORM or not attempt.reserves_from_begin:
         return await settle_payment(books, attempt.attempt_id, outcome, at=at, actor=actor)
 
     def fail(stored: PaymentAttempt, invoice: Invoice) -> AttemptDecision:
