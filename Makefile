@@ -21,7 +21,6 @@ RUNTIME := .venv/.runtime-$(call digest,requirements/build.txt requirements/runt
 TOOLS := .venv/.tools-$(call digest,requirements/build.txt requirements/runtime.txt requirements/test.txt)
 SDK := .venv-sdk/.ready-$(call digest,requirements/build.txt requirements/sdk.txt)
 PEER := .venv-peer/.ready-$(call digest,requirements/build.txt requirements/peer.txt)
-LOCALSTRIPE := .venv-localstripe/.ready-$(call digest,requirements/build.txt requirements/localstripe.txt)
 LOCKER := .venv-lock/.ready-$(call digest,requirements/lock.txt)
 NODE := tests/journeys/node/node_modules/.ready-$(call digest,tests/journeys/node/package-lock.json)
 
@@ -38,7 +37,7 @@ setup: $(RUNTIME)  ## make .venv with Paydue and what it needs; quick when nothi
 run: setup  ## start the demo server on data kept in .demo; ARGS="--port 0 ..." passes options on
 	@exec .venv/bin/paydue demo --data .demo $(ARGS)
 
-test: lint types $(SDK) $(LOCALSTRIPE) $(NODE)  ## set up everything and run the whole suite; CI calls this
+test: lint types $(SDK) $(PEER) $(NODE)  ## set up everything and run the whole suite; CI calls this
 	@tests/machine/setup.sh
 	@echo "test: running the whole suite"
 	@.venv/bin/python -m pytest $(ARGS)
@@ -69,7 +68,7 @@ bench: $(RUNTIME) $(PEER)  ## run the benchmarks, half an hour; ARGS="--quick" i
 docs: $(TOOLS)  ## check that every link between the documents leads somewhere
 	@.venv/bin/python -m pytest --quiet tests/rules/test_documents.py
 
-nightly: $(TOOLS) $(SDK) $(LOCALSTRIPE) $(NODE)  ## the long reliability lanes
+nightly: $(TOOLS) $(SDK) $(PEER) $(NODE)  ## the long reliability lanes
 	@tests/machine/setup.sh
 	@.venv/bin/python -m pytest -m nightly $(ARGS)
 
@@ -81,13 +80,12 @@ lock: $(LOCKER)  ## write the lock files from pyproject.toml anew; ARGS=--upgrad
 	@$(COMPILE) --group lock --output-file requirements/lock.txt
 	@$(COMPILE) requirements/sdk.in --output-file requirements/sdk.txt
 	@$(COMPILE) requirements/peer.in --output-file requirements/peer.txt
-	@$(COMPILE) requirements/localstripe.in --output-file requirements/localstripe.txt
 	@tests/machine/setup.sh
 	@echo "lock: resolving the Node client"
 	@cd tests/journeys/node && npm install --package-lock-only --loglevel=error
 
 clean:  ## remove what set-up and tools made; the demo's data in .demo stays
-	rm -rf .venv .venv-lock .venv-localstripe .venv-peer .venv-sdk tests/journeys/node/node_modules dist
+	rm -rf .venv .venv-lock .venv-peer .venv-sdk tests/journeys/node/node_modules dist
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
@@ -128,17 +126,10 @@ $(SDK):
 	@touch $@
 
 $(PEER):
-	@echo "bench: making .venv-peer with localstripe, to measure beside Paydue"
+	@echo "setup: making .venv-peer with localstripe, which tests pay and the benchmark measures"
 	$(call venv,.venv-peer)
 	@.venv-peer/bin/python $(PIP) --require-hashes --only-binary :all: -r requirements/build.txt
 	@.venv-peer/bin/python $(PIP) --require-hashes --no-build-isolation -r requirements/peer.txt
-	@touch $@
-
-$(LOCALSTRIPE):
-	@echo "tests: making .venv-localstripe with a stand-in for Stripe"
-	$(call venv,.venv-localstripe)
-	@.venv-localstripe/bin/python $(PIP) --require-hashes --only-binary :all: -r requirements/build.txt
-	@.venv-localstripe/bin/python $(PIP) --require-hashes --no-build-isolation -r requirements/localstripe.txt
 	@touch $@
 
 $(NODE):

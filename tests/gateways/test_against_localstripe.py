@@ -57,7 +57,7 @@ class SystemClock:
 @pytest.fixture(scope="module")
 def localstripe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Return the origin of a localstripe that starts with nothing in it."""
-    python = ROOT / ".venv-localstripe" / "bin" / "python"
+    python = ROOT / ".venv-peer" / "bin" / "python"
     assert python.exists(), f"there is no {python}: `make test` sets it up"
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
