@@ -9,8 +9,10 @@ from types import SimpleNamespace
 import apsw
 import pytest
 
+from paydue.domain.errors import StoreUnavailable
 from paydue.storage.errors import DatabaseInUse, DatabaseMissing, SchemaMismatch, VaultError
 from paydue.storage.migrate import Migration, migrate, migrations_of, require_current
+from paydue.storage.sqlite import engine
 from paydue.storage.sqlite.schema import MIGRATIONS, migrate_file
 from paydue.storage.sqlite.store import SqliteStore
 from paydue.storage.vault import KeyFile, create_key_file
@@ -108,6 +110,31 @@ async def test_two_who_migrate_at_once_apply_each_step_once(path: Path) -> None:
     assert connection.execute("SELECT count(*) FROM more").get == 1
     assert connection.execute("SELECT count(*) FROM schema_migrations").get == len(migrations)
     connection.close()
+
+
+async def test_a_file_that_stays_locked_is_told_of_and_may_be_tried_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "_LOCK_WAIT_SECONDS", 0.05)
+    await migrate_file(path)
+    holding = apsw.Connection(str(path))
+    holding.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(StoreUnavailable, match="stayed locked"):
+        await migrate_file(path, migrations=[*MIGRATIONS, GOOD])
+    holding.close()
+
+    assert await migrate_file(path, migrations=[*MIGRATIONS, GOOD]) == 1
+
+
+async def test_a_server_of_the_previous_release_goes_on_when_the_schema_is_newer(path: Path, key_file: KeyFile) -> None:
+    await migrate_file(path)
+    serving = await opened(path, key_file, serves=True)
+
+    await migrate_file(path, migrations=[*MIGRATIONS, GOOD])
+
+    assert await serving.is_ready()
+    await serving.close()
 
 
 async def test_an_older_schema_is_refused_and_the_command_named(path: Path, key_file: KeyFile) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from paydue.domain.errors import StoreUnavailable
@@ -15,7 +16,7 @@ from paydue.storage.postgres.store import PostgresStore
 from paydue.storage.sqlite.schema import MIGRATIONS as SQLITE_MIGRATIONS
 from paydue.storage.vault import KeyFile, create_key_file
 from postgres_server import PostgresServer, name_of
-from storing import FixedClock
+from storing import FixedClock, create
 
 GOOD = Migration(len(MIGRATIONS) + 1, "good", "CREATE TABLE more (a TEXT); INSERT INTO more VALUES ('b');")
 BAD = Migration(len(MIGRATIONS) + 2, "bad", "CREATE TABLE worse (a TEXT); INSERT INTO no_such_table VALUES (1);")
@@ -63,6 +64,33 @@ async def test_a_failing_step_leaves_nothing_and_those_before_it_stay(postgres_s
     tables = postgres_server.psql(name_of(url), "SELECT string_agg(relname, ' ') FROM pg_class WHERE relkind = 'r'")
     assert "more" in tables.split()
     assert "worse" not in tables.split()
+
+
+async def test_a_step_does_not_wait_for_long_behind_a_locked_table_and_may_be_tried_again(
+    postgres_server: PostgresServer,
+) -> None:
+    """Whoever waits for a table makes everybody else wait behind him: the nodes of the previous release above all."""
+    url = postgres_server.new_database()
+    await migrate_database(url)
+    change = Migration(len(MIGRATIONS) + 1, "change", "ALTER TABLE invoices ADD COLUMN more TEXT")
+    holding = await asyncpg.connect(postgres_server.url(name_of(url), "postgres"))
+    await holding.execute("BEGIN; LOCK TABLE invoices IN ACCESS SHARE MODE")
+
+    with pytest.raises(StoreUnavailable, match="stayed locked"):
+        await migrate_database(url, migrations=[*MIGRATIONS, change])
+    await holding.close()
+
+    assert await migrate_database(url, migrations=[*MIGRATIONS, change]) == 1
+
+
+async def test_nodes_of_the_previous_release_go_on_when_the_schema_is_newer(postgres: Any) -> None:
+    more = Migration(len(MIGRATIONS) + 1, "more", "ALTER TABLE invoices ADD COLUMN more TEXT DEFAULT 'x'")
+
+    await migrate_database(postgres.url, migrations=[*MIGRATIONS, more])
+
+    assert await postgres.store.is_ready()
+    invoice = await create(postgres.store.of("acme"), sent=True)
+    assert await postgres.store.of("acme").invoice(invoice.number) == invoice
 
 
 async def test_another_schema_is_refused_in_one_line(postgres_server: PostgresServer, key_file: KeyFile) -> None:

@@ -136,6 +136,30 @@ def migrate(**options: Any) -> None:
     migrate_data(**options)
 
 
+@program.command()
+@click.option("--data", type=_PATH, help="The data folder: its configuration and its key file.")
+@click.option("--config", "config_file", type=_PATH, help="Another configuration file than paydue.toml in it.")
+@click.option("--from", "source", metavar="URL", help="What to read.  [default: the database of the data folder]")
+@click.option("--to", "target", metavar="URL", required=True, help="What to fill: a database with nothing in it.")
+@json_option
+def move(**options: Any) -> None:
+    """
+    Move everything into another database, SQLite or PostgreSQL.
+
+    Stop every server and worker first. All rows are copied and compared by checksums, then the new database is
+    verified as a whole. The old one is only read, and the new one holds nothing until all has arrived: a move that
+    was cut short is begun again. Secrets stay encrypted, by the same key file.
+
+    \b
+    Examples:
+      paydue move --data /srv/paydue --to postgresql://paydue@db/paydue
+      paydue move --data /srv/paydue --from postgresql://paydue@db/paydue --to sqlite:////srv/paydue/paydue.db
+    """
+    from paydue.cli.moving import move_data  # noqa: PLC0415
+
+    move_data(**options)
+
+
 @program.group(cls=Commands)
 def merchant() -> None:
     """The tenants of this installation: whoever writes invoices."""

@@ -20,7 +20,7 @@ _PROGRESS_SECONDS: Final = 5.0
 
 def verify_data(*, as_json: bool, config_file: Path | None, **options: Any) -> None:
     """Print every finding, and end with exit code 0 only if there is none."""
-    findings, count = run(_findings(read_config(config_file, **options)))
+    findings, count = run(findings_in(read_config(config_file, **options)))
     if as_json:
         print_json({"holds": not count, "count": count, "findings": [msgspec.to_builtins(each) for each in findings]})
     else:
@@ -34,7 +34,7 @@ def verify_data(*, as_json: bool, config_file: Path | None, **options: Any) -> N
     sys.exit(1 if count else 0)
 
 
-async def _findings(config: Config) -> tuple[list[Finding], int]:
+async def findings_in(config: Config) -> tuple[list[Finding], int]:
     """Return the first findings, and how many there are in all, telling now and then how far it has come."""
     store = await bootstrap.open_store(config, serves=False)
     findings: list[Finding] = []

@@ -32,6 +32,10 @@ async def migrate_database(
     try:
         require_server(await session.fetch(sql.SERVER))
         return await migrate(PostgresSchema(session), migrations, progress)
+    except asyncpg.LockNotAvailableError as locked:
+        raise StoreUnavailable(
+            "a table stayed locked by another session; nothing of that migration was kept, run it again"
+        ) from locked
     except (*FAILURES, TimeoutError) as failure:
         raise unavailable(failure) from failure
     finally:
@@ -57,7 +61,7 @@ class PostgresSchema:
 
     async def number(self) -> int:
         """Return the number of the last migration applied, 0 for an empty database."""
-        return await _number(self._session)
+        return await current_number(self._session)
 
     async def apply(self, migration: Migration) -> None:
         """Apply a migration and record its number, both or none, unless another process has done it meanwhile."""
@@ -65,7 +69,7 @@ class PostgresSchema:
             await self._apply(migration)
         except (asyncpg.UniqueViolationError, asyncpg.DuplicateTableError):
             # Two made the first table at once, and the other one won.
-            if await _number(self._session) < migration.number:
+            if await current_number(self._session) < migration.number:
                 raise
 
     async def _apply(self, migration: Migration) -> None:
@@ -74,7 +78,7 @@ class PostgresSchema:
         try:
             if await _has_schema(session):
                 await session.run("LOCK TABLE schema_migrations IN EXCLUSIVE MODE")
-                if await _number(session) >= migration.number:
+                if await current_number(session) >= migration.number:
                     await session.run("ROLLBACK")
                     return
             await session.run(migration.sql)
@@ -108,7 +112,8 @@ async def _has_schema(session: Session) -> bool:
     return bool((await session.fetch(sql.HAS_SCHEMA))[0][0])
 
 
-async def _number(session: Session) -> int:
+async def current_number(session: Session) -> int:
+    """Return the number of the last migration applied to the database of a session, 0 when it is empty."""
     if not await _has_schema(session):
         return 0
     number: int = (await session.fetch(sql.SCHEMA_NUMBER))[0][0]

@@ -253,9 +253,13 @@ class PostgresStore:
         return await PostgresBulk.open(self._url, self._vault, self._showing)
 
     async def is_ready(self) -> bool:
-        """Tell whether the database answers and has the schema of this release."""
+        """
+        Tell whether the database answers and has a schema that this release can work with.
+
+        A newer release may have migrated it already: its steps let this one go on until its nodes are replaced.
+        """
         try:
-            return await schema_number(self._readers) == len(MIGRATIONS)
+            return await schema_number(self._readers) >= len(MIGRATIONS)
         except StoreUnavailable:
             return False
 

@@ -8,8 +8,8 @@ where SQLite does without Python's lock: reading and gathering the next batch go
 import asyncio
 import fcntl
 import os
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock, Thread
@@ -46,8 +46,8 @@ class Engine:
             raise DatabaseMissing(f"There is no database at {path}: run `paydue init` first.")
         self._claim = _claim(path) if serves else None
         try:
-            self._writer = _connect(path)
-            self._reader = _connect(path)
+            self._writer = connect(path)
+            self._reader = connect(path)
             self._reader.set_busy_timeout(_READ_LOCK_WAIT_MILLISECONDS)
             self._reader.execute(f"PRAGMA mmap_size = {_MAPPED_BYTES}").fetchall()
             self._reader.execute("PRAGMA query_only = ON")
@@ -207,7 +207,7 @@ class Snapshot:
     """A read transaction on a connection of its own: all its queries see one moment."""
 
     def __init__(self, path: Path) -> None:
-        self._connection = _connect(path)
+        self._connection = connect(path)
         self._cursor = self._connection.cursor()
         self._cursor.execute("PRAGMA query_only = ON")
         self._cursor.execute("BEGIN")
@@ -226,7 +226,8 @@ class Snapshot:
             raise StoreUnavailable(str(error)) from error
 
 
-def _connect(path: Path) -> apsw.Connection:
+def connect(path: Path) -> apsw.Connection:
+    """Return a connection to a file that is there, with the settings that all of ours have. Raises apsw.Error."""
     connection = apsw.Connection(os.fspath(path), flags=apsw.SQLITE_OPEN_READWRITE)
     # Otherwise SQLite looks at the value bound to a LIMIT while it plans, and plans anew at every call.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
@@ -240,6 +241,16 @@ def _connect(path: Path) -> apsw.Connection:
     ):
         connection.execute(f"PRAGMA {pragma}").fetchall()
     return connection
+
+
+@contextmanager
+def claimed(path: Path) -> Iterator[None]:
+    """Keep every server from the file for the length of a `with` block. Raises DatabaseInUse when there is one."""
+    claim = _claim(path)
+    try:
+        yield
+    finally:
+        os.close(claim)
 
 
 def _claim(path: Path) -> int:

@@ -4,6 +4,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+import apsw
+
+from paydue.domain.errors import StoreUnavailable
 from paydue.storage.migrate import Migration, migrate, migrations_of
 from paydue.storage.sqlite import statements as sql
 from paydue.storage.sqlite.engine import Engine
@@ -26,6 +29,8 @@ async def migrate_file(
     engine = Engine(path, serves=False)
     try:
         return await migrate(SqliteSchema(engine), migrations, progress)
+    except apsw.BusyError as busy:
+        raise StoreUnavailable(f"{path} stayed locked by another process: {busy}") from busy
     finally:
         engine.close()
 

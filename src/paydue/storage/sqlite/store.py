@@ -217,7 +217,8 @@ class SqliteStore:
     async def is_ready(self) -> bool:
         """Tell whether the database answers and has the schema of this release."""
         try:
-            return schema_number(self._engine) == len(MIGRATIONS)
+            # A newer release may have migrated it already: its steps let this one go on until it is replaced.
+            return schema_number(self._engine) >= len(MIGRATIONS)
         except (StoreUnavailable, apsw.Error):
             return False
 
