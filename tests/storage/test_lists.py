@@ -13,6 +13,7 @@ from paydue.domain.invoice import Invoice
 from paydue.domain.lifecycle import Status
 from paydue.domain.terms import Customer
 from paydue.storage import status_blocks
+from paydue.storage.rows import time_text
 from paydue.usecases.ports import InvoiceSummary, MerchantStore, Page, Store
 from storing import a_change, a_token, assert_all_holds, create, pay, publish, send
 
@@ -30,7 +31,7 @@ def summary_of(invoice: Invoice) -> InvoiceSummary:
     return InvoiceSummary(
         number=invoice.number,
         status=invoice.status,
-        created_at=invoice.created_at,
+        created_at=time_text(invoice.created_at),
         due_date=terms.due_date.isoformat(),
         expiration_date=terms.expiration_date.isoformat() if terms.expiration_date else None,
         total=str(terms.total),

@@ -9,9 +9,9 @@ from msgspec.structs import replace
 
 from paydue.domain.errors import BrokenFact
 from paydue.storage.errors import VaultError
-from paydue.storage.vault import KeyFile, Vault, create_key_file, place
+from paydue.storage.vault import KeyFile, Vault, _name_of, create_key_file
 
-HERE = place("invoices", "payment_token", 7, "acme")
+HERE = ("invoices", "payment_token", 7, "acme")
 
 
 @pytest.fixture
@@ -33,10 +33,10 @@ def test_a_text_is_read_back_in_its_place(vault: Vault, text: str) -> None:
 @pytest.mark.parametrize(
     "elsewhere",
     [
-        place("invoices", "payment_token", 8, "acme"),
-        place("invoices", "payment_token", 7, "zeta"),
-        place("invoices", "history", 7, "acme"),
-        place("events", "payment_token", 7, "acme"),
+        ("invoices", "payment_token", 8, "acme"),
+        ("invoices", "payment_token", 7, "zeta"),
+        ("invoices", "history", 7, "acme"),
+        ("events", "payment_token", 7, "acme"),
     ],
 )
 def test_a_ciphertext_copied_elsewhere_cannot_be_read(vault: Vault, elsewhere: bytes) -> None:
@@ -50,21 +50,21 @@ def test_what_was_opened_before_is_still_bound_to_its_place(vault: Vault) -> Non
         assert vault.decrypt(sealed, HERE) == "secret"
 
     with pytest.raises(BrokenFact):
-        vault.decrypt(sealed, place("invoices", "payment_token", 8, "acme"))
+        vault.decrypt(sealed, ("invoices", "payment_token", 8, "acme"))
 
 
 def test_what_is_remembered_as_opened_never_grows_beyond_its_bound(vault: Vault) -> None:
     for number in range(10_000):
-        here = place("invoices", "payment_token", number, "acme")
+        here = ("invoices", "payment_token", number, "acme")
         assert vault.decrypt(vault.encrypt(str(number), here), here) == str(number)
 
     assert len(vault._opened) <= 4096
 
 
 def test_different_places_never_have_the_same_name() -> None:
-    assert place("t", "c", "a|b", "c") != place("t", "c", "a", "b|c")
-    assert place("t", "c", "1|a", "b") != place("t", "c", "1", "a|b")
-    assert place("t", "c", "", "x") != place("t", "c", "x", "")
+    assert _name_of(("t", "c", "a|b", "c")) != _name_of(("t", "c", "a", "b|c"))
+    assert _name_of(("t", "c", "1|a", "b")) != _name_of(("t", "c", "1", "a|b"))
+    assert _name_of(("t", "c", "", "x")) != _name_of(("t", "c", "x", ""))
 
 
 def test_any_changed_bit_is_noticed(vault: Vault) -> None:

@@ -25,7 +25,7 @@ from paydue.domain.reservations import Reservation
 from paydue.domain.settings import Settings
 from paydue.domain.terms import Terms
 from paydue.storage.message_ids import MessageIds
-from paydue.storage.vault import Vault, place
+from paydue.storage.vault import Place, Vault
 from paydue.usecases.access_keys import AccessKey, KeyKind, Secret
 from paydue.usecases.ports import Actor, InvoiceSummary, Message, Showing, ShownInvoice
 
@@ -182,12 +182,12 @@ def _shown_for(version: int, showing: Showing) -> str:
 def read_summaries(merchant_id: str, found: Iterable[Row], vault: Vault) -> list[InvoiceSummary]:
     """Return what a list shows, from rows of `SUMMARY_COLUMNS`; no document is opened."""
     # A list of a thousand is read on the event loop, so what can be said once is said once.
-    decrypt, statuses, with_link, when = vault.decrypt, _STATUSES, _STATUSES_WITH_LINK, read_time
+    decrypt, statuses, with_link = vault.decrypt, _STATUSES, _STATUSES_WITH_LINK
     return [
         InvoiceSummary(
             number,
             statuses[status],
-            when(created_at),
+            created_at,
             due_date,
             expires,
             total,
@@ -200,8 +200,8 @@ def read_summaries(merchant_id: str, found: Iterable[Row], vault: Vault) -> list
     ]
 
 
-def _token_place(merchant_id: str, serial: int) -> bytes:
-    return place("invoices", "payment_token", serial, merchant_id)
+def _token_place(merchant_id: str, serial: int) -> Place:
+    return "invoices", "payment_token", serial, merchant_id
 
 
 # What belongs to an invoice
@@ -353,5 +353,5 @@ def read_key(row: Row, vault: Vault) -> AccessKey:
     )
 
 
-def _secret_place(key_id: str, merchant_id: str) -> bytes:
-    return place("access_keys", "secret", key_id, merchant_id)
+def _secret_place(key_id: str, merchant_id: str) -> Place:
+    return "access_keys", "secret", key_id, merchant_id

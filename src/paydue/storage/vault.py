@@ -27,6 +27,10 @@ _OPENED_LATELY: Final = 4096
 _FILE_MARK: Final = "paydue-key-1"
 
 
+# Where a value lies: table, column, row and tenant.
+Place = tuple[str, str, str | int, str]
+
+
 class WrappedDataKey(msgspec.Struct, frozen=True):
     """A data key as it lies in the database: its number, the id of the key that wraps it, and the ciphertext."""
 
@@ -111,36 +115,37 @@ class Vault:
         self._current = max(self._ciphers)
         self._encrypt = self._ciphers[self._current].encrypt
         # The newest invoices are listed and read again and again: what was opened lately is not opened anew.
-        self._opened: dict[tuple[bytes, bytes], str] = {}
+        self._opened: dict[tuple[bytes, Place], str] = {}
 
-    def encrypt(self, text: str, place: bytes) -> bytes:
+    def encrypt(self, text: str, place: Place) -> bytes:
         """Return `text` as a ciphertext that can be read at `place` only."""
         nonce = os.urandom(_NONCE_BYTES)
-        return self._current + nonce + self._encrypt(nonce, text.encode(), place)
+        return self._current + nonce + self._encrypt(nonce, text.encode(), _name_of(place))
 
-    def decrypt(self, ciphertext: bytes, place: bytes) -> str:
+    def decrypt(self, ciphertext: bytes, place: Place) -> str:
         """Return the text. Raises BrokenFact when it was changed, or written for another place or by another key."""
         known = self._opened.get((ciphertext, place))
         if known is not None:
             return known
         try:
-            text = self._ciphers[ciphertext[:4]].decrypt(ciphertext[4:16], ciphertext[16:], place).decode()
+            text = self._ciphers[ciphertext[:4]].decrypt(ciphertext[4:16], ciphertext[16:], _name_of(place)).decode()
         except (KeyError, InvalidTag, ValueError):
-            raise BrokenFact(f"the ciphertext at {place.decode()} cannot be read there") from None
+            raise BrokenFact(f"the ciphertext at {_name_of(place).decode()} cannot be read there") from None
         if len(self._opened) >= _OPENED_LATELY:
             self._opened.clear()
         self._opened[ciphertext, place] = text
         return text
 
 
-def place(table: str, column: str, row: str | int, tenant: str) -> bytes:
-    """Name the place of a value, to bind its ciphertext to. Different places never have the same name."""
+def _name_of(place: Place) -> bytes:
+    """Return the name of a place, which its ciphertext is bound to. Different places never have the same name."""
+    table, column, row, tenant = place
     # The length keeps apart ("a|b", "c") and ("a", "b|c").
     return f"{table}|{column}|{len(str(row))}|{row}|{tenant}".encode()
 
 
 def _data_key_place(number: int) -> bytes:
-    return place("data_keys", "wrapped", number, "")
+    return _name_of(("data_keys", "wrapped", number, ""))
 
 
 def _number(number: int) -> bytes:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from paydue.domain.notifications import EVENT_KINDS
 from paydue.domain.webhooks import Subscription, SubscriptionStatus
 from paydue.storage.rows import Row, read_time, time_text
-from paydue.storage.vault import Vault, place
+from paydue.storage.vault import Place, Vault
 from paydue.usecases.access_keys import Secret
 from paydue.usecases.webhook_ports import WebhookKey, WebhookKeyKind
 
@@ -93,5 +93,5 @@ def read_webhook_key(row: Row, vault: Vault) -> WebhookKey:
     )
 
 
-def _secret_place(merchant_id: str, key_id: str) -> bytes:
-    return place("webhook_keys", "secret", key_id, merchant_id)
+def _secret_place(merchant_id: str, key_id: str) -> Place:
+    return "webhook_keys", "secret", key_id, merchant_id

@@ -136,11 +136,15 @@ class AlreadyReminded(Exception):
 
 
 class InvoiceSummary(msgspec.Struct, frozen=True):
-    """What a list shows of an invoice: a small read value straight from storage. `payment_token` only where shown."""
+    """
+    What a list shows of an invoice: a small read value straight from storage.
+
+    `created_at` is ISO text in UTC. `payment_token` is there only where the link is shown.
+    """
 
     number: str
     status: Status
-    created_at: datetime
+    created_at: str
     due_date: str
     expiration_date: str | None
     total: str

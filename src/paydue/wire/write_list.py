@@ -38,10 +38,9 @@ def _list_item(invoice: InvoiceSummary, link_start: str) -> str:
         customer = f'"customerInformation":{{"merchantCustomerId":{encode(invoice.merchant_customer_id).decode()}}},'
     link = f'{link_start}{invoice.payment_token}{LINK_VERSION}"' if invoice.payment_token is not None else ""
     expires = f',"expirationDate":"{invoice.expiration_date}"' if invoice.expiration_date is not None else ""
-    created = encode(invoice.created_at)[1:20].decode()
     return (
         f'{{"_links":{links_of(invoice.status, number)},"id":"{number}",'
-        f'"status":"{STATUS_NAMES[invoice.status]}","createdDate":"{created}Z",{customer}'
+        f'"status":"{STATUS_NAMES[invoice.status]}","createdDate":"{invoice.created_at[:19]}Z",{customer}'
         f'"invoiceInformation":{{"dueDate":"{invoice.due_date}"{expires}{link}}},'
         f'"orderInformation":{{"amountDetails":{{"totalAmount":{invoice.total},"currency":"{invoice.currency}"}}}}}}'
     )
