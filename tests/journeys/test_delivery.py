@@ -15,8 +15,10 @@ import httpx
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from client import Account, Client, an_invoice_body
-from mail_server import mail_server
+from client import INVOICES, Account, Client, an_invoice_body
+from delivery.bounce_letters import a_delivery_report
+from mail_server import Mode, mail_server
+from paydue.delivery.mail_facts import MailKind
 from receiver import ANSWERS, Received, Receiver, receiving
 from running import Server, in_a_thread, paydue, run_paydue, running_demo, running_server, running_worker
 
@@ -235,6 +237,63 @@ def test_a_mail_server_named_in_the_environment_gets_the_mails(tmp_path: Path) -
     assert taken.message_id.endswith("@pay.example.com>")
 
 
+def test_an_address_that_is_refused_or_comes_back_is_left_alone_until_it_is_lifted(tmp_path: Path) -> None:
+    data, returned = tmp_path / "data", tmp_path / "returned"
+    paydue("init", "--data", str(data))
+    paydue("merchant", "add", "--data", str(data), "--id", "acme", "--name", "Acme Ltd")
+    key = paydue("key", "add", "--data", str(data), "--merchant", "acme", "--json")
+    ours = ("--data", str(data), "--merchant", "acme", "--json")
+    with in_a_thread(mail_server()) as mails:
+        place = {"PAYDUE_SMTP_HOST": "127.0.0.1", "PAYDUE_SMTP_PORT": str(mails.port), "PAYDUE_SMTP_SECURITY": "none"}
+        options = ("--with-worker", "--public-url", "https://pay.example.com")
+        with running_server(data, *options, PAYDUE_BOUNCE_DIR=str(returned), **place) as server:
+            account = Account(
+                url=server.ready["api_url"],
+                merchant_id="acme",
+                key_id=key["key_id"],
+                shared_secret=key["shared_secret"],
+            )
+            with Client(account) as client:
+                # Refused while it is handed over.
+                mails.mode = Mode.NEVER_FOR_RECIPIENT
+                first = client.create(an_invoice_body(send=True, email=PAYER))
+                assert first["status"] == "SENT"
+                eventually(lambda: client.call("GET", f"{DELIVERIES}?state=PARKED").expect(200).json["deliveries"])
+                mails.mode = Mode.WELL
+                answer = client.call("POST", INVOICES, an_invoice_body(send=True, email=PAYER)).expect(202)
+                assert (answer.json["status"], answer.json["reason"]) == ("ACCEPTED", "ACCEPTED")
+                number = str(int(first["id"]) + 1)
+                assert answer.json["message"] == (
+                    f"Invoice {number} was created, but no mail can be delivered to {PAYER}. Send it separately."
+                )
+                assert client.get(number)["status"] == "DRAFT"
+                refused = client.call("POST", f"{INVOICES}/{number}/delivery", {}).expect(400)
+                assert list(refused.faults) == ["customerInformation.email"]
+
+                (kept,) = paydue("mail", "suppressed", *ours)["suppressions"]
+                assert (kept["address"], kept["reason"], kept["said"]) == (PAYER, "refused", "550 5.1.1 no such user")
+                assert paydue("mail", "lift", *ours, PAYER)["lifted"] == PAYER
+                eventually(lambda: client.call("POST", f"{INVOICES}/{number}/delivery", {}).status == 200)
+
+                # Taken, and reported afterwards.
+                eventually(lambda: mails.taken)
+                assert mails.taken[0].recipient == PAYER
+                report = a_delivery_report(mails.taken[0].sender)
+                (tmp_path / "report.eml").write_bytes(report)
+                (entered,) = paydue("mail", "bounce", "--data", str(data), "--json", str(tmp_path / "report.eml"))[
+                    "bounces"
+                ]
+                assert (entered["recipient"], entered["report"]) == (PAYER, "dead")
+                eventually(lambda: client.call("POST", f"{INVOICES}/{number}/delivery", {}).status == 400)
+                paydue("mail", "lift", *ours, PAYER)
+                returned.mkdir()
+                (returned / "1.eml").write_bytes(report)
+                eventually(lambda: paydue("mail", "suppressed", *ours)["suppressions"], seconds=30)
+                assert list(returned.iterdir()) == []
+            assert server.stop() == 0
+    assert paydue("verify", "--data", str(data), "--json")["findings"] == []
+
+
 def test_where_a_person_reviews_addresses_nothing_is_called_before_the_word(tmp_path: Path) -> None:
     with (
         running_demo(tmp_path / "demo", PAYDUE_WEBHOOK_REVIEW="person") as server,
@@ -260,7 +319,7 @@ def test_where_a_person_reviews_addresses_nothing_is_called_before_the_word(tmp_
 
 def test_previews_of_all_mails_are_written(tmp_path: Path) -> None:
     written = paydue("mail", "preview", "--to", str(tmp_path / "mails"), "--language", "de-DE", "--json")["files"]
-    assert len(written) == 2 * 15
+    assert len(written) == 2 * len(MailKind)
     assert all(Path(file).is_file() for file in written)
     refused = run_paydue("mail", "preview", "--to", str(tmp_path), "--mail", "spam")
     assert (refused.returncode, "expected one of" in refused.stderr) == (1, True)

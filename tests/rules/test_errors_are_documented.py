@@ -34,7 +34,9 @@ from paydue.domain.errors import (
     StoreBusy,
     StoreUnavailable,
     TooManyMerchantFields,
+    TooManyResends,
     TooManyTries,
+    UnreachableAddress,
 )
 from paydue.domain.lifecycle import Action, Status
 from paydue.domain.merchant_fields import FieldType
@@ -58,6 +60,8 @@ SAMPLES: dict[type[Exception], Any] = {
     InvalidFields: InvalidFields((Fault("dueDate", "MISSING_FIELD"),)),
     MalformedJson: MalformedJson("The body has to be a JSON object."),
     NoSuchInvoice: NoSuchInvoice("4711"),
+    UnreachableAddress: UnreachableAddress("tanya.lee@my-email.world"),
+    TooManyResends: TooManyResends(10),
     ActionNotAllowed: ActionNotAllowed(Action.CANCEL, Status.PAID),
     AmountAboveBalance: AmountAboveBalance(Decimal(2), Decimal(1), "USD"),
     PaymentInFlight: PaymentInFlight(Action.CANCEL),

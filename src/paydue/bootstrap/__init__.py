@@ -138,6 +138,7 @@ async def open_service(
         default_policy=DefaultPolicy(config.webhook_default_policy),
         reviewed_by_person=config.webhook_review == "person",
         accepts_doubles=config.amount_rules == "observed",
+        resends_a_day=config.resends_a_day if counts else 0,
         allows_plain_http=is_demo,
     )
     press = Press()

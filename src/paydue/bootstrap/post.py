@@ -17,6 +17,7 @@ from paydue.wire.write_invoice import payment_link
 if TYPE_CHECKING:
     from paydue.delivery.mail_transport import MailTransport
     from paydue.delivery.post_office import PostOffice
+    from paydue.delivery.returned_mail import ReturnedMail
     from paydue.storage.postgres.store import PostgresStore
     from paydue.storage.sqlite.store import SqliteStore
 
@@ -77,6 +78,7 @@ def join_post_office(
         if config.rate_limit
         else MailsADay(),
         hold_limits=HoldLimits(longest=timedelta(days=config.webhook_held_days), most=config.webhook_held_most),
+        bounce_dir=config.bounce_dir,
         give_up_after=timedelta(days=config.webhook_give_up_days) if config.webhook_give_up_days else None,
         default_policy=DefaultPolicy(config.webhook_default_policy),
     )
@@ -90,6 +92,17 @@ def join_post_office(
         options=options,
         duties=payment_duties(desk),
     )
+
+
+def join_returned_mail(store: "SqliteStore | PostgresStore", secret: bytes) -> "ReturnedMail":
+    """Return what enters mails that came back."""
+    from paydue.delivery.notices import Notices  # noqa: PLC0415 - see above
+    from paydue.delivery.post_office import bounce_key  # noqa: PLC0415
+    from paydue.delivery.returned_mail import ReturnedMail  # noqa: PLC0415
+    from paydue.delivery.troubled_mail import TroubledMail  # noqa: PLC0415
+
+    trouble = TroubledMail(store.outbox, Notices(store, store.outbox), store.suppressions_of)
+    return ReturnedMail(store.outbox, trouble, bounce_key(secret))
 
 
 def mail_domain(config: Config, portal_url: str) -> str:

@@ -234,3 +234,23 @@ def mail_lift(**options: Any) -> None:
     from paydue.cli.suppressions import lift_suppression  # noqa: PLC0415
 
     lift_suppression(**options)
+
+
+@mail.command("bounce")
+@data_options
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@json_option
+def mail_bounce(**options: Any) -> None:
+    """
+    Enter mails that came back to a bounce+... address: files, or one by standard input.
+
+    A dead address is suppressed, the mail is parked, and its merchant is told. A report that came to no address that
+    this installation gave out is refused.
+
+    \b
+    Example, for a mail server that pipes what comes to bounce+...@example.com:
+      paydue mail bounce --data /srv/paydue < message.eml
+    """
+    from paydue.cli.bounces import enter_bounces  # noqa: PLC0415
+
+    enter_bounces(**options)

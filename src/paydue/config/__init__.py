@@ -52,6 +52,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     smtp_password: Secret | None = None
     mails_a_day: int = 1000
     mails_a_day_to_one: int = 50
+    resends_a_day: int = 10
+    bounce_dir: Path | None = None
     gateway: Literal["none", "sandbox", "cybersource", "stripe"] = "none"
     development: bool = False
     sandbox_port: int | None = None
@@ -246,6 +248,8 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "smtp_password": Setting(readers.secret, "a password without control characters"),
     "mails_a_day": Setting(readers.integer(0, 10_000_000), "a number of mails from 0 (no limit) to 10000000"),
     "mails_a_day_to_one": Setting(readers.integer(0, 10_000_000), "a number of mails from 0 (no limit) to 10000000"),
+    "bounce_dir": Setting(readers.folder_or_file, "a folder"),
+    "resends_a_day": Setting(readers.integer(0, 10_000), "a number from 0 (no limit) to 10000"),
     "gateway": readers.choice("none", "sandbox", "cybersource", "stripe"),
     "development": _FLAG,
     "sandbox_port": _PORT,

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -21,6 +22,7 @@ from paydue.delivery.mail_limits import DailyLimit, MailsADay
 from paydue.delivery.mail_transport import MailTransport
 from paydue.delivery.mail_writer import MailWriter
 from paydue.delivery.notices import Notices
+from paydue.delivery.returned_mail import ReturnedMail
 from paydue.delivery.scheduler import Duty, Scheduler
 from paydue.delivery.sealed import Seal
 from paydue.delivery.subscription_moves import SubscriptionMoves
@@ -39,6 +41,7 @@ from paydue.usecases.webhook_ports import Subscriptions
 _REMINDERS_SECONDS: Final = 60.0
 _HEALTH_SECONDS: Final = 5.0
 _HELD_SECONDS: Final = 300.0
+_BOUNCES_SECONDS: Final = 10.0
 _FORGET_SECONDS: Final = 3600.0
 
 
@@ -68,6 +71,7 @@ class PostOptions(msgspec.Struct, frozen=True, kw_only=True):
     mails_a_day: MailsADay = MailsADay()
     hold_limits: HoldLimits = HoldLimits()
     give_up_after: timedelta | None = None
+    bounce_dir: Path | None = None
     default_policy: DefaultPolicy = DefaultPolicy.COMPATIBLE
     idle_seconds: float = 1.0
 
@@ -101,6 +105,7 @@ class PostOffice:
         )
         notices = Notices(books.store, books.outbox)
         trouble = TroubledMail(books.outbox, notices, books.suppressions_of)
+        self._returned = ReturnedMail(books.outbox, trouble, bounce_key(options.secret))
         moves = SubscriptionMoves(books.subscriptions_of, notices, give_up_after=options.give_up_after)
         mails = MailDelivery(
             store=books.store,
@@ -110,7 +115,7 @@ class PostOffice:
             trouble=trouble,
             transport=transport,
             domain=options.mail_domain,
-            bounce_key=_derived(options.secret, b"paydue bounces"),
+            bounce_key=bounce_key(options.secret),
             seal=seal,
             limit=DailyLimit(books.mail_counts, options.mails_a_day),
             clock=clock,
@@ -144,6 +149,7 @@ class PostOffice:
             (
                 Duty("remind payers", _REMINDERS_SECONDS, self._remind),
                 Duty("check receivers", _HEALTH_SECONDS, self.health_checks.run),
+                Duty("enter what came back", _BOUNCES_SECONDS, self._enter_bounces),
                 Duty("park what is held too long", _HELD_SECONDS, self._park_held),
                 Duty("forget what is old", _FORGET_SECONDS, self._forget),
                 *duties,
@@ -188,8 +194,17 @@ class PostOffice:
     async def _forget(self, at: datetime) -> None:
         await forget_old(self._books.store, self._books.outbox, self._books.mail_counts, at=at)
 
+    async def _enter_bounces(self, at: datetime) -> None:
+        if self._options.bounce_dir is not None and await self._returned.empty(self._options.bounce_dir, at):
+            self.wake()
+
     async def _park_held(self, at: datetime) -> None:
         await park_held(self._books.outbox, self._options.hold_limits, at=at)
+
+
+def bounce_key(secret: bytes) -> bytes:
+    """Return the key of the envelope senders that we give out."""
+    return _derived(secret, b"paydue bounces")
 
 
 def _derived(secret: bytes, purpose: bytes) -> bytes:

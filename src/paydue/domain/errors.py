@@ -16,6 +16,8 @@ Every way a rule says no.
         NoSuchPayment           the invoice has no payment of that transaction
         AmountAbovePayment      more than is left of a payment to give or take back
         GatewayRefusal          the gateway cannot do that, or cannot be asked now
+      UnreachableAddress        no mail can be delivered to the customer's address
+      TooManyResends            the payer has had this invoice often enough today
       DuplicateInvoiceNumber    the merchant has used that number
       InvalidImage              a logo that is no usable picture
       MerchantFieldRefusal      merchant-defined field definitions
@@ -68,6 +70,20 @@ class ActionNotAllowed(Refusal):
         super().__init__(f"{action} in {status}")
         self.action = action
         self.status = status
+
+
+class UnreachableAddress(Refusal):
+    def __init__(self, address: str) -> None:
+        super().__init__(address)
+        self.address = address
+
+
+class TooManyResends(Refusal):
+    """`limit` is how many a day there may be."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(str(limit))
+        self.limit = limit
 
 
 class AmountAboveBalance(Refusal):

@@ -5,9 +5,11 @@ from datetime import datetime
 import msgspec
 
 from paydue.domain.invoice import Invoice
+from paydue.domain.lifecycle import Status
 from paydue.domain.terms import DeliveryMode, Terms
 from paydue.usecases.announcements import owed
 from paydue.usecases.ports import Actor, Change, MerchantStore, Receipt, Secrets
+from paydue.usecases.reachable import is_reachable
 
 
 class CreateInvoice(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,12 +32,22 @@ async def create_invoice(
     """
     Keep a new invoice and return it: DRAFT, CREATED (no mail) or SENT (a mail is owed in the same transaction).
 
+    One that was to be mailed and cannot be stays a draft, as `stayed_draft` tells.
+
     Raises DuplicateInvoiceNumber when the merchant has used the number before.
     """
     invoice = Invoice.draft(wish.terms, at, wish.number)
     if wish.publish_now:
         token = secrets.payment_token()
         by_mail = wish.terms.delivery_mode is DeliveryMode.EMAIL
-        invoice = invoice.send(at, token) if by_mail else invoice.publish(at, token)
+        if not by_mail:
+            invoice = invoice.publish(at, token)
+        elif await is_reachable(store, wish.terms):
+            invoice = invoice.send(at, token)
     messages = await owed(store, None, invoice)
     return await store.commit(Change(before=None, after=invoice, messages=messages, actor=actor, receipt=receipt))
+
+
+def stayed_draft(wish: CreateInvoice, invoice: Invoice) -> bool:
+    """Tell whether the invoice was to be mailed, and could not be."""
+    return wish.publish_now and invoice.status is Status.DRAFT

@@ -26,7 +26,9 @@ from paydue.domain.errors import (
     Refusal,
     StoreBusy,
     StoreUnavailable,
+    TooManyResends,
     TooManyTries,
+    UnreachableAddress,
 )
 from paydue.domain.lifecycle import Action
 from paydue.wire.strict_json import MalformedJson
@@ -97,11 +99,20 @@ def _not_allowed(refusal: ActionNotAllowed) -> _Row:
     return _bad_request("ACTION_NOT_ALLOWED", f"An invoice in status {refusal.status.value} cannot be {done}.")
 
 
+def _unreachable(refusal: UnreachableAddress) -> _Row:
+    fault = Fault("customerInformation.email", "Invalid: no mail can be delivered to this address")
+    return _bad_request("VALIDATION_ERROR", "Field validation errors.", (fault,))
+
+
 TABLE: Final[dict[type[Exception], Callable[[Any], _Row]]] = {
     InvalidFields: _fields,
     MalformedJson: lambda fault: _bad_request("VALIDATION_ERROR", str(fault)),
     NoSuchInvoice: lambda _: (404, "NOTFOUND", "NOT_FOUND", "Invoice does not exist.", None),
     ActionNotAllowed: _not_allowed,
+    UnreachableAddress: _unreachable,
+    TooManyResends: lambda refusal: _bad_request(
+        "ACTION_NOT_ALLOWED", f"An invoice can be resent {refusal.limit} times a day."
+    ),
     AmountAboveBalance: _above_balance,
     PaymentInFlight: _in_flight,
     AmountNotPayable: _not_payable,
@@ -147,3 +158,9 @@ def write_failure(submit_time: str) -> tuple[int, bytes]:
 def gateway_body(message: str) -> bytes:
     """Return the body of what is answered before the API itself is reached: 401, 404 of a route, 405, 413 and so on."""
     return b'{"response":{"rmsg":' + _encode(message) + b"}}"
+
+
+def write_not_mailed(number: str, email: str | None, submit_time: str) -> bytes:
+    """Return what is answered instead of an invoice that was created, and could not be mailed as it was to be."""
+    message = f"Invoice {number} was created, but no mail can be delivered to {email}. Send it separately."
+    return _encode(ErrorBody(submit_time_utc=submit_time, status="ACCEPTED", reason="ACCEPTED", message=message))

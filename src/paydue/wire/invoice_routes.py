@@ -10,12 +10,13 @@ from paydue.domain.payments import Payment
 from paydue.domain.settings import Label, ProductType
 from paydue.domain.terms import Terms
 from paydue.usecases.cancel_invoice import cancel_invoice
-from paydue.usecases.create_invoice import create_invoice
+from paydue.usecases.create_invoice import create_invoice, stayed_draft
 from paydue.usecases.ports import Answer, Secrets
 from paydue.usecases.publish_invoice import publish_invoice
 from paydue.usecases.record_payment import record_payment
 from paydue.usecases.send_invoice import send_invoice
 from paydue.usecases.update_invoice import update_invoice
+from paydue.wire.error_json import write_not_mailed
 from paydue.wire.query import read_list_query
 from paydue.wire.read_invoice import read_changed_terms, read_new_invoice, read_payment
 from paydue.wire.request import Request
@@ -35,8 +36,11 @@ class InvoiceRoutes:
     invoices for the store.
     """
 
-    def __init__(self, *, secrets: Secrets, portal_url: str, accepts_doubles: bool, lately: ShownLately) -> None:
+    def __init__(
+        self, *, secrets: Secrets, portal_url: str, accepts_doubles: bool, resends_a_day: int, lately: ShownLately
+    ) -> None:
         self._lately = lately
+        self._resends_a_day = resends_a_day
         self._secrets = secrets
         self._portal_url = portal_url
         self._accepts_doubles = accepts_doubles
@@ -67,6 +71,8 @@ class InvoiceRoutes:
         labels = await self._labels(request)
 
         def written(invoice: Invoice) -> Answer:
+            if stayed_draft(wish, invoice):
+                return Answer(202, write_not_mailed(invoice.number, invoice.terms.email, request.submit_time))
             return Answer(201, self._write(request, invoice, labels))
 
         invoice = await create_invoice(
@@ -127,7 +133,7 @@ class InvoiceRoutes:
         return Answer(200, self._write(request, invoice, await self._labels(request)))
 
     async def send(self, request: Request) -> Answer:
-        return await self._act(request, send_invoice, secrets=self._secrets)
+        return await self._act(request, send_invoice, secrets=self._secrets, resends_a_day=self._resends_a_day)
 
     async def publish(self, request: Request) -> Answer:
         return await self._act(request, publish_invoice, secrets=self._secrets)

@@ -30,6 +30,7 @@ def api_routes(
     default_policy: DefaultPolicy = DefaultPolicy.COMPATIBLE,
     reviewed_by_person: bool = False,
     accepts_doubles: bool = False,
+    resends_a_day: int = 0,
     allows_plain_http: bool = False,
 ) -> tuple[Route, ...]:
     """
@@ -39,7 +40,13 @@ def api_routes(
     the end. `wake` is called when messages have become due out of their turn.
     """
     return (
-        *InvoiceRoutes(secrets=secrets, portal_url=portal_url, accepts_doubles=accepts_doubles, lately=lately).routes(),
+        *InvoiceRoutes(
+            secrets=secrets,
+            portal_url=portal_url,
+            accepts_doubles=accepts_doubles,
+            resends_a_day=resends_a_day,
+            lately=lately,
+        ).routes(),
         *SettingsRoutes(cleaner=logo_cleaner, allows_plain_http=allows_plain_http).routes(),
         *MerchantFieldRoutes().routes(),
         *WebhookRoutes(
