@@ -106,8 +106,10 @@ class Ledger(Protocol):
         """Return `UNAPPLIED_COLUMNS` of all money that no invoice holds."""
         ...
 
-    async def transaction_owner(self, merchant_id: str, gateway: str, transaction_id: str) -> str | None:
-        """Return the id of the attempt that the gateway's transaction is kept as belonging to."""
+    async def transaction_owners(
+        self, merchant_id: str, transactions: Sequence[tuple[str, str]]
+    ) -> Mapping[tuple[str, str], str]:
+        """Return, by gateway and transaction, the id of the attempt that it is kept as belonging to, if to any."""
         ...
 
     async def strays(self) -> Sequence[Row]:

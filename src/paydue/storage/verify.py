@@ -118,6 +118,7 @@ class _MerchantCheck:
         messages = _by_serial(await self._ledger.messages(*stretch))
         reminders = _by_serial(await self._ledger.reminders(*stretch))
         attempts = _by_serial(await self._ledger.attempts(*stretch))
+        owners = await verify_payments.transaction_owners(self._ledger, self._merchant_id, chain(*attempts.values()))
         expected_serial = max(stretch[1], 1)
         read: list[tuple[str, Invoice]] = []
         for found_by, *row in await self._ledger.invoices(*stretch):
@@ -150,11 +151,7 @@ class _MerchantCheck:
                     _agreement(self._merchant_id, columns, invoice, own_events, own_payments),
                     verify_delivery.disagreements(invoice, own_messages, reminded, self._webhook_ids),
                     self._shown(columns, invoice),
-                ):
-                    yield Finding(rule, place, what)
-                own_attempts = attempts.get(found_by, ())
-                async for rule, what in verify_payments.disagreements(
-                    self._ledger, self._merchant_id, invoice, own_attempts
+                    verify_payments.disagreements(self._merchant_id, invoice, attempts.get(found_by, ()), owners),
                 ):
                     yield Finding(rule, place, what)
                 read.append((place, invoice))

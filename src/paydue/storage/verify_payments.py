@@ -4,7 +4,8 @@ Do the attempts agree with their invoices? The rules about reservations, charges
 Apart from `verify.py`, which walks the invoices and asks here about each.
 """
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -46,15 +47,34 @@ async def findings(ledger: Ledger) -> AsyncIterator[Finding]:
         for name, kept, said in zip(UNAPPLIED_COLUMNS, row, expected, strict=True):
             if kept != said and name != "document":
                 yield Finding("unapplied", place, f"{name} is {kept!r}, the document says {said!r}")
-        owner = await ledger.transaction_owner(merchant_id, gateway, transaction_id)
+        owners = await ledger.transaction_owners(merchant_id, [(gateway, transaction_id)])
+        owner = owners.get((gateway, transaction_id))
         if owner != attempt_id:
             yield Finding("transaction", place, f"belongs to {_named(attempt_id)}, kept as that of {_named(owner)}")
 
 
-async def disagreements(
-    ledger: Ledger, merchant_id: str, invoice: Invoice, attempts: Sequence[Row]
-) -> AsyncIterator[tuple[str, str]]:
-    """Yield, as rule and finding, what does not agree between an invoice and its attempts (`ATTEMPT_COLUMNS`)."""
+async def transaction_owners(
+    ledger: Ledger, merchant_id: str, attempts: Iterable[Row]
+) -> Mapping[tuple[str, str], str]:
+    """Return whose the transactions are that these attempts (`ATTEMPT_COLUMNS`) name, looked up all at once."""
+    named = []
+    for row in attempts:
+        # What cannot be read is found later, with the invoice that it belongs to.
+        with suppress(BrokenFact, *_UNREADABLE):
+            attempt = read_attempt(tuple(row[index] for index in _READ))
+            if attempt.transaction_id is not None:
+                named.append((attempt.gateway, attempt.transaction_id))
+    return await ledger.transaction_owners(merchant_id, named) if named else {}
+
+
+def disagreements(
+    merchant_id: str, invoice: Invoice, attempts: Sequence[Row], owners: Mapping[tuple[str, str], str]
+) -> Iterator[tuple[str, str]]:
+    """
+    Yield, as rule and finding, what does not agree between an invoice and its attempts (`ATTEMPT_COLUMNS`).
+
+    `owners` are those of the transactions that the attempts name.
+    """
     if any_held(invoice.reservations) != (invoice.status is Status.PENDING):
         yield "reservation", f"{invoice.status} with {len(invoice.reservations)} reservations"
     unowned = {each.attempt_id: each for each in invoice.reservations}
@@ -71,7 +91,7 @@ async def disagreements(
         for rule, found in _by_itself(merchant_id, invoice, attempt, row):
             yield rule, f"{name} {found}"
         if attempt.transaction_id is not None:
-            owner = await ledger.transaction_owner(merchant_id, attempt.gateway, attempt.transaction_id)
+            owner = owners.get((attempt.gateway, attempt.transaction_id))
             if owner != attempt.attempt_id:
                 yield "transaction", f"{attempt.transaction_id} of {name} is kept as that of {_named(owner)}"
         reservation = unowned.pop(attempt.attempt_id, None)

@@ -113,7 +113,9 @@ ATTEMPT_STRETCH: Final = (
 )
 # All unapplied money.
 ALL_UNAPPLIED: Final = f"SELECT {_columns(UNAPPLIED_COLUMNS)} FROM unapplied_money ORDER BY merchant_id, found_at"
-# Which attempt a transaction belongs to.
-OWNER: Final = (
-    "SELECT attempt_id FROM gateway_transactions WHERE merchant_id = $1 AND gateway = $2 AND transaction_id = $3"
+# Which attempts transactions belong to.
+OWNERS: Final = (
+    "SELECT kept.gateway, kept.transaction_id, kept.attempt_id"
+    " FROM unnest($2::text[], $3::text[]) AS wish (gateway, transaction_id) JOIN gateway_transactions AS kept"
+    " ON kept.merchant_id = $1 AND kept.gateway = wish.gateway AND kept.transaction_id = wish.transaction_id"
 )

@@ -90,9 +90,12 @@ class PostgresLedger:
     async def unapplied_money(self) -> Sequence[Row]:
         return await self._read(attempt_statements.ALL_UNAPPLIED)
 
-    async def transaction_owner(self, merchant_id: str, gateway: str, transaction_id: str) -> str | None:
-        found = await self._read(attempt_statements.OWNER, merchant_id, gateway, transaction_id)
-        return found[0][0] if found else None
+    async def transaction_owners(
+        self, merchant_id: str, transactions: Sequence[tuple[str, str]]
+    ) -> Mapping[tuple[str, str], str]:
+        gateways, names = [gateway for gateway, _ in transactions], [name for _, name in transactions]
+        found = await self._read(attempt_statements.OWNERS, merchant_id, gateways, names)
+        return {(gateway, name): owner for gateway, name, owner in found}
 
     async def strays(self) -> Sequence[Row]:
         return [stray for statement in sql.STRAYS for stray in await self._read(statement)]

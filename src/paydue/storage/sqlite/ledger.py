@@ -88,9 +88,14 @@ class SqliteLedger:
     async def unapplied_money(self) -> Sequence[Row]:
         return await asyncio.to_thread(self._read, attempt_statements.ALL_UNAPPLIED)
 
-    async def transaction_owner(self, merchant_id: str, gateway: str, transaction_id: str) -> str | None:
-        found = self._read(attempt_statements.OWNER, (merchant_id, gateway, transaction_id))
-        return found[0][0] if found else None
+    async def transaction_owners(
+        self, merchant_id: str, transactions: Sequence[tuple[str, str]]
+    ) -> Mapping[tuple[str, str], str]:
+        return {
+            each: owner
+            for each in transactions
+            for (owner,) in self._read(attempt_statements.OWNER, (merchant_id, *each))
+        }
 
     async def strays(self) -> Sequence[Row]:
         return [stray for statement in sql.STRAYS for stray in await asyncio.to_thread(self._read, statement)]
