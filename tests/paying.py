@@ -15,7 +15,7 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from builders import NOON
-from paydue.domain.attempts import MaskedAccount, PaymentAttempt
+from paydue.domain.attempts import AttemptState, MaskedAccount, PaymentAttempt
 from paydue.domain.errors import NoSuchInvoice
 from paydue.domain.invoice import Invoice
 from paydue.domain.merchant import Merchant
@@ -141,8 +141,15 @@ class MemoryBooks:
     async def attempt_by_session(self, gateway: str, session: str) -> PaymentAttempt | None:
         return self._find(gateway=gateway, session=session)
 
+    async def attempt_by_transaction(self, number: str, transaction_id: str) -> PaymentAttempt | None:
+        return self._find(number=number, transaction_id=transaction_id)
+
     async def attempts_of(self, number: str, limit: int = 100) -> Sequence[PaymentAttempt]:
         return [each for each in reversed(self.attempts.values()) if each.number == number][:limit]
+
+    async def attempts_with_money(self, number: str) -> Sequence[PaymentAttempt]:
+        wanted = (AttemptState.SETTLED, AttemptState.HELD)
+        return [each for each in await self.attempts_of(number) if each.state in wanted]
 
     async def unapplied(self, transaction_id: str, gateway: str) -> UnappliedMoney | None:
         return self.money.get((gateway, transaction_id))

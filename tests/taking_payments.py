@@ -14,12 +14,14 @@ import httpx
 import uvicorn
 
 from builders import some_terms
+from client import Account, Answer, checked, prepared
 from paydue.bootstrap import Service, make_store, open_service
 from paydue.bootstrap.paying import SandboxPlace
 from paydue.config import Config
 from paydue.domain.attempts import PaymentAttempt
 from paydue.domain.invoice import Invoice
 from paydue.domain.merchant import Merchant
+from paydue.usecases.access_keys import AccessKey, KeyKind, new_shared_secret
 from paydue.usecases.pay_invoice import Begun, PaymentWish, begin_payment, charge_payment
 from paydue.usecases.ports import Actor
 from storing import a_change, a_token
@@ -118,3 +120,34 @@ async def a_shop(folder: Path, **settings: Any) -> AsyncIterator[Shop]:
         await serving
         listening.close()
         await service.close()
+
+
+class Caller:
+    """The merchant's program: signs each call, and holds each answer against the OpenAPI document."""
+
+    def __init__(self, shop: Shop, account: Account) -> None:
+        self.account = account
+        self._shop = shop
+
+    @classmethod
+    async def of(cls, shop: Shop, merchant_id: str = "acme") -> "Caller":
+        secret = new_shared_secret()
+        key = AccessKey(
+            key_id=str(uuid.uuid4()),
+            merchant_id=merchant_id,
+            kind=KeyKind.SHARED_SECRET,
+            secret=secret,
+            merchants=(merchant_id,),
+        )
+        await shop.service.store.add_key(key, shop.desk.clock.now())
+        account = Account(
+            url="http://127.0.0.1", merchant_id=merchant_id, key_id=key.key_id, shared_secret=secret.reveal()
+        )
+        return cls(shop, account)
+
+    async def call(self, method: str, target: str, body: Any = None, *, key: str | None = None) -> Answer:
+        headers = {"Idempotency-Key": key} if key is not None else {}
+        request = prepared(self.account, method, target, body, headers)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=self._shop.service.app)) as program:
+            response = await program.send(request)
+        return checked(request, Answer(response.status_code, response.headers, response.content))

@@ -24,6 +24,7 @@ NO_FIELD: Final = "999999"
 NO_UUID: Final = "00000000-0000-4000-8000-000000000000"
 WEBHOOKS: Final = "/notification-subscriptions/{version}/webhooks"
 DELIVERIES: Final = "/paydue/v1/deliveries"
+UNAPPLIED: Final = "/paydue/v1/unapplied-money"
 KEYS: Final = "/kms/egress/v2/keys-"
 ONE: Final = "/{webhookId}"
 OLD, NEW = WEBHOOKS.replace("{version}", "v1"), WEBHOOKS.replace("{version}", "v2")
@@ -78,6 +79,12 @@ BY_ID: Final[dict[tuple[str, str], Any]] = {
     ("POST", INVOICES + "/{id}/publication"): {},
     ("POST", INVOICES + "/{id}/cancelation"): {},
     ("POST", payments_of("{id}")): a_payment_body("1"),
+    ("GET", payments_of("{id}")): None,
+    ("GET", "/paydue/v1/invoices/{id}/attempts"): None,
+    **{
+        ("POST", f"{payments_of('{id}')}/{{transactionId}}/{action}"): {}
+        for action in ("refunds", "reversal", "acceptance", "rejection")
+    },
     ("PUT", FIELDS + "/{id}"): _definition(2),
     ("DELETE", FIELDS + "/{id}"): None,
     **_BY_WEBHOOK,
@@ -174,6 +181,11 @@ def _keeps_deliveries_apart(books: Books) -> None:
     assert books.other.call("POST", DELIVERIES + "/recover", window).expect(202).json == {"recovered": 0}
 
 
+def _keeps_unapplied_money_apart(books: Books) -> None:
+    assert books.other.call("GET", UNAPPLIED).expect(200).json == {"unappliedMoney": []}
+    books.other.call("POST", f"{UNAPPLIED}/sandbox/TR-1/refunds", {}).expect(404)
+
+
 # Routes whose path has no id: what proves that they keep merchants apart.
 WITHOUT_ID: Final[dict[tuple[str, str], Callable[[Books], None]]] = {
     ("GET", INVOICES): _lists_only_its_own,
@@ -191,6 +203,8 @@ WITHOUT_ID: Final[dict[tuple[str, str], Callable[[Books], None]]] = {
     ("GET", "/paydue/v1/webhook-schemas/{eventType}"): _shows_the_same_to_all,
     ("GET", DELIVERIES): _keeps_deliveries_apart,
     ("POST", DELIVERIES + "/recover"): _keeps_deliveries_apart,
+    ("GET", UNAPPLIED): _keeps_unapplied_money_apart,
+    ("POST", UNAPPLIED + "/{gateway}/{transactionId}/refunds"): _keeps_unapplied_money_apart,
 }
 
 
@@ -215,6 +229,7 @@ def all_routes() -> tuple[Route, ...]:
         deliveries_of=nothing,
         rules=nothing,
         messenger=nothing,
+        desk=nothing,
     )
 
 
@@ -299,6 +314,7 @@ def test_nobody_becomes_another_merchant_by_naming_it(books: Books) -> None:
 def _targets(template: str, books: Books) -> list[str]:
     """Return the path for each thing the owner has, and last for one that nobody has."""
     path = template.replace("{referenceType}", "Invoice")
+    path = path.replace("{gateway}", "sandbox").replace("{transactionId}", "TR-1")
     path = path.replace("{eventType}", "invoicing.customer.invoice.send")
     for placeholder, ids in (
         ("{webhookId}", (books.webhook, NO_UUID)),

@@ -62,6 +62,14 @@ OPERATIONS = {
     "putMerchantDefinedFieldsDefinitions": "PUT /invoicing/v2/{referenceType}/merchantDefinedFields/{id}",
     "deleteMerchantDefinedFieldsDefinitions": "DELETE /invoicing/v2/{referenceType}/merchantDefinedFields/{id}",
     "recordPayment": "POST /paydue/v1/invoices/{id}/payments",
+    "listPayments": "GET /paydue/v1/invoices/{id}/payments",
+    "listAttempts": "GET /paydue/v1/invoices/{id}/attempts",
+    "refundPayment": "POST /paydue/v1/invoices/{id}/payments/{transactionId}/refunds",
+    "reversePayment": "POST /paydue/v1/invoices/{id}/payments/{transactionId}/reversal",
+    "acceptPayment": "POST /paydue/v1/invoices/{id}/payments/{transactionId}/acceptance",
+    "rejectPayment": "POST /paydue/v1/invoices/{id}/payments/{transactionId}/rejection",
+    "listUnappliedMoney": "GET /paydue/v1/unapplied-money",
+    "refundUnappliedMoney": "POST /paydue/v1/unapplied-money/{gateway}/{transactionId}/refunds",
     "findProductsToSubscribeOld": "GET /notification-subscriptions/v1/products/{organizationId}",
     "findProductsToSubscribePrinted": "GET /webhooks/notification-subscriptions/v1/products/{organizationId}",
     "getWebhooksOld": "GET /notification-subscriptions/v1/webhooks",
@@ -168,6 +176,7 @@ def test_every_route_of_the_api_is_described_and_no_other():
         deliveries_of=nothing,
         rules=nothing,
         messenger=nothing,
+        desk=nothing,
     )
 
     assert {(route.method.lower(), route.template) for route in routes} == {

@@ -4,12 +4,14 @@ The only place that knows who is real: it opens the store, makes clock and secre
 Whatever one peer has that another needs is handed over here, so that neither imports the other.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import msgspec
 
+from paydue.bootstrap.front import App, behind_proxies, front
 from paydue.bootstrap.pages import SiteAddresses, open_site
 from paydue.bootstrap.paying import (
     GATEWAY_LIMITS,
@@ -37,10 +39,11 @@ from paydue.domain.retry_policy import DefaultPolicy
 from paydue.pages.site import Site
 from paydue.usecases.payment_desk import PaymentDesk
 from paydue.usecases.ports import Clock, Store
-from paydue.wire.api import PREFIXES, Api
-from paydue.wire.asgi import AsgiApi, Receive, Scope, Send
+from paydue.wire.api import Api
+from paydue.wire.asgi import AsgiApi
 from paydue.wire.caller import AuthOptions, Callers
-from paydue.wire.forwarded import forwarded_client
+from paydue.wire.gateway_notifications import GatewayNotifications
+from paydue.wire.limits import FailureLimit
 from paydue.wire.logo import ProcessLogoCleaner
 from paydue.wire.replay_memory import ReplayMemory
 from paydue.wire.routes import api_routes
@@ -49,10 +52,9 @@ from paydue.wire.shown_lately import ShownLately
 if TYPE_CHECKING:
     from paydue.delivery.post_office import PostOffice
 
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
-
 _LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
 _WRONG_SIGNATURES_A_MINUTE: Final = 20
+_NOTIFICATIONS_REFUSED_A_MINUTE: Final = 30
 
 
 class Service(msgspec.Struct, frozen=True):
@@ -134,6 +136,7 @@ async def open_service(
         deliveries_of=store.deliveries_of,
         rules=egress,
         messenger=messenger,
+        desk=desk,
         wake=post_office.wake if post_office is not None else lambda: None,
         default_policy=DefaultPolicy(config.webhook_default_policy),
         reviewed_by_person=config.webhook_review == "person",
@@ -158,9 +161,10 @@ async def open_service(
         hints=is_demo,
         is_public_tls=_is_public_tls(portal_url),
     )
-    app = _front(AsgiApi(api), site)
+    count_refused = FailureLimit(_NOTIFICATIONS_REFUSED_A_MINUTE if counts else 0, 60, time.monotonic).count
+    app = front(AsgiApi(api), site, GatewayNotifications(desk, count_refused))
     if config.behind_proxy:
-        app = _behind_proxies(app, config.trusted_proxies)
+        app = behind_proxies(app, config.trusted_proxies)
     hops = config.trusted_proxies if config.behind_proxy else 0
     return Service(app, api, hops, store, site, desk, press, post_office, sandbox_app(config, tools, sandbox))
 
@@ -218,22 +222,3 @@ def own_hosts(config: Config, portal_url: str) -> Iterable[str]:
 def _is_public_tls(url: str) -> bool:
     parts = urlsplit(url)
     return parts.scheme == "https" and f"{parts.hostname}" not in ("localhost", "127.0.0.1", "::1")
-
-
-def _front(api: App, site: App) -> App:
-    # Not a coroutine itself: one less for every request to go through.
-    def app(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        return (api if scope["path"].startswith(PREFIXES) else site)(scope, receive, send)
-
-    return app
-
-
-def _behind_proxies(app: App, hops: int) -> App:
-    """Take the client's address from what the nearest `hops` proxies wrote down; what came before is hearsay."""
-
-    def proxied(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        if (address := forwarded_client(scope["headers"], hops)) is not None:
-            scope["client"] = (address, 0)
-        return app(scope, receive, send)
-
-    return proxied

@@ -144,6 +144,14 @@ class NoSuchPayment(PaymentRefusal):
         self.transaction_id = transaction_id
 
 
+class PaymentNotCharged(PaymentRefusal):
+    """The payment was recorded, and no gateway can do anything about it."""
+
+    def __init__(self, transaction_id: str) -> None:
+        super().__init__(transaction_id)
+        self.transaction_id = transaction_id
+
+
 class AmountAbovePayment(PaymentRefusal):
     def __init__(self, amount: Decimal, left: Decimal, currency: str) -> None:
         super().__init__(f"{amount} of {left} {currency}")

@@ -4,14 +4,14 @@ Payment attempts, their transactions and unapplied money: domain value <-> table
 An attempt is kept as one document; its other columns repeat what is looked for or has to be unique.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, Final, Self
 
 import msgspec
 from msgspec.structs import replace
 
-from paydue.domain.attempts import PaymentAttempt
+from paydue.domain.attempts import AttemptState, PaymentAttempt
 from paydue.domain.unapplied import UnappliedMoney
 from paydue.storage.rows import Row, time_text
 from paydue.usecases.attempt_ports import AttemptChange
@@ -29,6 +29,8 @@ ATTEMPT_COLUMNS: Final = (
 AMENDED_COLUMNS: Final = ("version", "session", "state", "next_look_at", "document")
 # What is read of each, in order.
 READ_COLUMNS: Final = ("version", "document")
+# A payment that came, or may still come once somebody has decided.
+STATES_WITH_MONEY: Final = (AttemptState.SETTLED.value, AttemptState.HELD.value)
 UNAPPLIED_COLUMNS: Final = (
     "merchant_id", "gateway", "transaction_id", "attempt_id", "found_at", "resolved_at", "document"
 )  # fmt: skip
@@ -61,6 +63,11 @@ def read_attempt(row: Row) -> PaymentAttempt:
     attempt = replace(_read_attempt(document), version=version)
     attempt.assert_facts()
     return attempt
+
+
+def own_of(found: Iterable[Row], transaction_id: str) -> PaymentAttempt | None:
+    """Return which of these attempts was charged by that transaction: others have it as unapplied money."""
+    return next((each for each in map(read_attempt, found) if each.transaction_id == transaction_id), None)
 
 
 def write_unapplied(merchant_id: str, money: UnappliedMoney) -> Row:

@@ -258,6 +258,16 @@ class EventPlace(NamedTuple):
     part: int = 0
 
 
+# What `read_payment` takes, in order.
+PAYMENT_COLUMNS: Final = ("amount", "method", "reference", "paid_at")
+
+
+def read_payment(row: Row) -> Payment:
+    """Return the payment of a row of `PAYMENT_COLUMNS`."""
+    amount, method, reference, paid_at = row
+    return Payment(amount=Decimal(amount), method=method, reference=reference, paid_at=read_time(paid_at))
+
+
 def write_messages(event: EventPlace, messages: Sequence[Message], at: datetime, ids: MessageIds) -> list[Row]:
     """Return the outbox rows of an event's messages, due at once."""
     due_at = time_text(at)

@@ -12,6 +12,7 @@ import msgspec
 
 from paydue.domain.attempts import PaymentAttempt
 from paydue.domain.invoice import Invoice
+from paydue.domain.payments import Payment
 from paydue.domain.unapplied import UnappliedMoney
 from paydue.usecases.ports import Change, Message
 
@@ -66,8 +67,20 @@ class Attempts(Protocol):
 
     async def attempt_by_session(self, gateway: str, session: str) -> PaymentAttempt | None: ...
 
+    async def attempt_by_transaction(self, number: str, transaction_id: str) -> PaymentAttempt | None:
+        """Return the attempt at that invoice whose own transaction it is; that of unapplied money is not."""
+        ...
+
     async def attempts_of(self, number: str, limit: int = 100) -> Sequence[PaymentAttempt]:
         """Return an invoice's attempts, newest first."""
+        ...
+
+    async def attempts_with_money(self, number: str) -> Sequence[PaymentAttempt]:
+        """Return an invoice's attempts that are settled or held, newest first: no more than it has payments."""
+        ...
+
+    async def payments_of(self, number: str) -> Sequence[Payment]:
+        """Return the money received for an invoice, recorded or charged, oldest first, as in its history."""
         ...
 
     async def keep(self, change: AttemptChange) -> Kept:

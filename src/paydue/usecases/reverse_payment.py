@@ -27,9 +27,9 @@ async def reverse_payment(
     No gateway is asked and no money moves. Raises NoSuchInvoice, NoSuchPayment, AmountAbovePayment, ActionNotAllowed,
     PaymentInFlight while a refund of that payment is under way.
     """
-    for attempt in await books.attempts.attempts_of(number):
-        if attempt.transaction_id == transaction_id and not all(refund.is_final for refund in attempt.refunds):
-            raise PaymentInFlight(Action.TAKE_BACK_PART)
+    attempt = await books.attempts.attempt_by_transaction(number, transaction_id)
+    if attempt is not None and not all(refund.is_final for refund in attempt.refunds):
+        raise PaymentInFlight(Action.TAKE_BACK_PART)
 
     def taken_back(invoice: Invoice) -> Decision:
         left = invoice.left_of(transaction_id)

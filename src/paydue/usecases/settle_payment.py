@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from paydue.domain.attempts import AttemptState, PaymentAttempt
 from paydue.domain.errors import ActionNotAllowed, AmountAboveBalance, PaymentInFlight
 from paydue.domain.invoice import Invoice
+from paydue.domain.money import shortest
 from paydue.domain.payments import Payment
 from paydue.domain.reservations import Hold
 from paydue.domain.unapplied import UnappliedMoney, WhyUnapplied
@@ -55,6 +56,8 @@ async def settle_payment(
 
 def decided(attempt: PaymentAttempt, invoice: Invoice, outcome: Outcome, at: datetime) -> AttemptDecision:
     """Return what the outcome makes of an attempt and its invoice: both themselves when it is nothing new."""
+    # Processors write all decimals of a currency; amounts here have one form.
+    outcome = replace(outcome, amount=shortest(outcome.amount))
     if outcome.reference and outcome.reference != attempt.reference:
         # An answer about somebody else's payment proves nothing about this one.
         outcome = Outcome(kind=Kind.UNKNOWN, raw=f"the answer is about {outcome.reference[:64]!r}")

@@ -44,7 +44,7 @@ class AsgiApi:
         method, path, is_https = scope["method"], scope["raw_path"], scope["scheme"] == "https"
         match, route = self._api.route(method, path)
         try:
-            body = await _read_body(scope, receive, largest_body(route))
+            body = await read_body(scope, receive, largest_body(route))
         except ClientGone:
             return
         except GatewayRefusal as refusal:
@@ -61,10 +61,10 @@ class AsgiApi:
                 is_https=is_https,
             )
             reply = await self._api.reply(arrived, match, route)
-        await _send(send, reply)
+        await send_reply(send, reply)
 
 
-async def _read_body(scope: Scope, receive: Receive, maximum: int) -> bytes:
+async def read_body(scope: Scope, receive: Receive, maximum: int) -> bytes:
     """Return the whole body. Raises GatewayRefusal for anything larger or slower than allowed, ClientGone."""
     headers = scope["headers"]
     if len(headers) > MOST_HEADERS or sum([len(name) + len(value) for name, value in headers]) > LARGEST_HEADERS:
@@ -101,7 +101,8 @@ async def _read_rest(first: bytes, receive: Receive, maximum: int) -> bytes:
     return b"".join(parts)
 
 
-async def _send(send: Send, reply: Reply) -> None:
+async def send_reply(send: Send, reply: Reply) -> None:
+    """Send an answer whole, with the headers that every answer has."""
     body = reply.body
     headers: list[Header] = [
         (b"v-c-correlation-id", reply.correlation_id.encode()),

@@ -23,6 +23,7 @@ from paydue.domain.errors import (
     NoSuchInvoice,
     NoSuchPayment,
     PaymentInFlight,
+    PaymentNotCharged,
     Refusal,
     StoreBusy,
     StoreUnavailable,
@@ -124,6 +125,9 @@ TABLE: Final[dict[type[Exception], Callable[[Any], _Row]]] = {
     NoSuchAttempt: lambda _: (404, "NOTFOUND", "NOT_FOUND", "Payment attempt does not exist.", None),
     AttemptNotOpen: lambda refusal: _bad_request("ACTION_NOT_ALLOWED", f"The payment attempt is {refusal.state}."),
     NoSuchPayment: lambda _: (404, "NOTFOUND", "NOT_FOUND", "Payment does not exist.", None),
+    PaymentNotCharged: lambda _: _bad_request(
+        "ACTION_NOT_ALLOWED", "This payment was recorded and not charged by a gateway: it can be reversed."
+    ),
     AmountAbovePayment: _above_payment,
     GatewayRefusal: lambda refusal: (
         502, "SERVER_ERROR", "GATEWAY_REFUSED", f"The payment gateway did not do it: {refusal.reason}.", None

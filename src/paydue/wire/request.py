@@ -39,6 +39,11 @@ class Request(msgspec.Struct, kw_only=True):
         """Return the receipt to keep with the change, when the caller sent an `Idempotency-Key`."""
         return self.receipt_maker(write) if self.receipt_maker is not None else None
 
+    @property
+    def idempotency_key(self) -> str | None:
+        """The caller's `Idempotency-Key`, for what is made once by another means than a receipt."""
+        return self.receipt_maker(lambda _: Answer(204, b"")).key if self.receipt_maker is not None else None
+
     def document(self) -> dict[str, Any]:
         """Return the body's JSON object. Raises MalformedJson; InvalidFields for a body that is encrypted."""
         document = parse_object(self.body)

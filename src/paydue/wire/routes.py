@@ -4,12 +4,14 @@ from collections.abc import Callable
 
 from paydue.domain.retry_policy import DefaultPolicy
 from paydue.usecases.change_settings import LogoCleaner
+from paydue.usecases.payment_desk import PaymentDesk
 from paydue.usecases.ports import Secrets
 from paydue.usecases.webhook_ports import Messenger, UrlRules
 from paydue.wire.delivery_routes import DeliveriesOf, DeliveryRoutes
 from paydue.wire.invoice_routes import InvoiceRoutes
 from paydue.wire.kms_routes import KmsRoutes
 from paydue.wire.merchant_field_routes import MerchantFieldRoutes
+from paydue.wire.payment_routes import PaymentRoutes
 from paydue.wire.router import Route
 from paydue.wire.settings_routes import SettingsRoutes
 from paydue.wire.shown_lately import ShownLately
@@ -26,6 +28,7 @@ def api_routes(
     deliveries_of: DeliveriesOf,
     rules: UrlRules,
     messenger: Messenger,
+    desk: PaymentDesk,
     wake: Callable[[], None] = lambda: None,
     default_policy: DefaultPolicy = DefaultPolicy.COMPATIBLE,
     reviewed_by_person: bool = False,
@@ -34,7 +37,7 @@ def api_routes(
     allows_plain_http: bool = False,
 ) -> tuple[Route, ...]:
     """
-    Return the operations on invoices, settings, fields, webhooks and their keys, and deliveries.
+    Return the operations on invoices, payments, settings, fields, webhooks and their keys, and deliveries.
 
     `lately` is what writes invoices for the store. `portal_url` is what payment links begin with, without a slash at
     the end. `wake` is called when messages have become due out of their turn.
@@ -47,6 +50,7 @@ def api_routes(
             resends_a_day=resends_a_day,
             lately=lately,
         ).routes(),
+        *PaymentRoutes(desk=desk, portal_url=portal_url, lately=lately).routes(),
         *SettingsRoutes(cleaner=logo_cleaner, allows_plain_http=allows_plain_http).routes(),
         *MerchantFieldRoutes().routes(),
         *WebhookRoutes(

@@ -8,8 +8,15 @@ Apart from `statements.py` because nothing here is run where an invoice is creat
 
 from typing import Final
 
-from paydue.storage.attempt_rows import AMENDED_COLUMNS, ATTEMPT_COLUMNS, READ_COLUMNS, UNAPPLIED_COLUMNS
+from paydue.storage.attempt_rows import (
+    AMENDED_COLUMNS,
+    ATTEMPT_COLUMNS,
+    READ_COLUMNS,
+    STATES_WITH_MONEY,
+    UNAPPLIED_COLUMNS,
+)
 from paydue.storage.postgres.statements import EVERYBODY, behind_wall
+from paydue.storage.rows import PAYMENT_COLUMNS
 
 
 def _columns(names: tuple[str, ...]) -> str:
@@ -22,6 +29,7 @@ def _marks(first: int, count: int) -> str:
 
 _OF_WALL: Final = "merchant_id = wall.merchant_id"
 _READ: Final = f"SELECT {_columns(READ_COLUMNS)} FROM attempts WHERE {_OF_WALL}"
+_WITH_MONEY: Final = ", ".join(repr(state) for state in STATES_WITH_MONEY)
 _OF_INVOICE: Final = f"serial = (SELECT serial FROM invoices WHERE {_OF_WALL} AND number = $2)"
 
 # Writing
@@ -79,8 +87,22 @@ ATTEMPT: Final = behind_wall(f"{_READ} AND attempt_id = $2")
 ATTEMPT_BY_PAYER_KEY: Final = behind_wall(f"{_READ} AND {_OF_INVOICE} AND payer_key = $3")
 ATTEMPT_BY_REFERENCE: Final = behind_wall(f"{_READ} AND gateway = $2 AND reference = $3")
 ATTEMPT_BY_SESSION: Final = behind_wall(f"{_READ} AND gateway = $2 AND session = $3 LIMIT 1")
+# The attempts at an invoice that a gateway's transaction belongs to.
+ATTEMPTS_BY_TRANSACTION: Final = behind_wall(
+    f"{_READ} AND {_OF_INVOICE} AND EXISTS (SELECT 1 FROM gateway_transactions AS kept"
+    " WHERE kept.merchant_id = attempts.merchant_id AND kept.gateway = attempts.gateway"
+    " AND kept.transaction_id = $3 AND kept.attempt_id = attempts.attempt_id)"
+)
 # An invoice's attempts, newest first.
 ATTEMPTS_OF_INVOICE: Final = behind_wall(f"{_READ} AND {_OF_INVOICE} ORDER BY begun_at DESC, attempt_id LIMIT $3")
+# An invoice's attempts that are settled or held, newest first.
+ATTEMPTS_WITH_MONEY: Final = behind_wall(
+    f"{_READ} AND {_OF_INVOICE} AND state IN ({_WITH_MONEY}) ORDER BY begun_at DESC, attempt_id"
+)
+# Money received for an invoice, oldest first.
+PAYMENTS_OF_INVOICE: Final = behind_wall(
+    f"SELECT {_columns(PAYMENT_COLUMNS)} FROM payments WHERE {_OF_WALL} AND {_OF_INVOICE} ORDER BY position"
+)
 # Unapplied money by its transaction.
 UNAPPLIED: Final = behind_wall(
     f"SELECT document FROM unapplied_money WHERE {_OF_WALL} AND gateway = $2 AND transaction_id = $3"

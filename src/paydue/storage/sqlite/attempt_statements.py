@@ -8,7 +8,14 @@ Apart from `statements.py` because nothing here is run where an invoice is creat
 
 from typing import Final
 
-from paydue.storage.attempt_rows import AMENDED_COLUMNS, ATTEMPT_COLUMNS, READ_COLUMNS, UNAPPLIED_COLUMNS
+from paydue.storage.attempt_rows import (
+    AMENDED_COLUMNS,
+    ATTEMPT_COLUMNS,
+    READ_COLUMNS,
+    STATES_WITH_MONEY,
+    UNAPPLIED_COLUMNS,
+)
+from paydue.storage.rows import PAYMENT_COLUMNS
 
 
 def _columns(names: tuple[str, ...]) -> str:
@@ -20,6 +27,7 @@ def _marks(count: int) -> str:
 
 
 _READ: Final = f"SELECT {_columns(READ_COLUMNS)} FROM attempts"
+_WITH_MONEY: Final = ", ".join(repr(state) for state in STATES_WITH_MONEY)
 _OF_INVOICE: Final = "merchant_id = ? AND serial = (SELECT serial FROM invoices WHERE merchant_id = ? AND number = ?)"
 
 # Writing
@@ -70,8 +78,20 @@ ATTEMPT: Final = f"{_READ} WHERE merchant_id = ? AND attempt_id = ?"
 ATTEMPT_BY_PAYER_KEY: Final = f"{_READ} WHERE {_OF_INVOICE} AND payer_key = ?"
 ATTEMPT_BY_REFERENCE: Final = f"{_READ} WHERE merchant_id = ? AND gateway = ? AND reference = ?"
 ATTEMPT_BY_SESSION: Final = f"{_READ} WHERE merchant_id = ? AND gateway = ? AND session = ? LIMIT 1"
+# The attempts at an invoice that a gateway's transaction belongs to.
+ATTEMPTS_BY_TRANSACTION: Final = (
+    f"{_READ} WHERE {_OF_INVOICE} AND EXISTS (SELECT 1 FROM gateway_transactions AS kept"
+    " WHERE kept.merchant_id = attempts.merchant_id AND kept.gateway = attempts.gateway"
+    " AND kept.transaction_id = ? AND kept.attempt_id = attempts.attempt_id)"
+)
 # An invoice's attempts, newest first.
 ATTEMPTS_OF_INVOICE: Final = f"{_READ} WHERE {_OF_INVOICE} ORDER BY begun_at DESC, attempt_id LIMIT ?"
+# An invoice's attempts that are settled or held, newest first.
+ATTEMPTS_WITH_MONEY: Final = (
+    f"{_READ} WHERE {_OF_INVOICE} AND state IN ({_WITH_MONEY}) ORDER BY begun_at DESC, attempt_id"
+)
+# Money received for an invoice, oldest first.
+PAYMENTS_OF_INVOICE: Final = f"SELECT {_columns(PAYMENT_COLUMNS)} FROM payments WHERE {_OF_INVOICE} ORDER BY position"
 # Unapplied money by its transaction.
 UNAPPLIED: Final = "SELECT document FROM unapplied_money WHERE merchant_id = ? AND gateway = ? AND transaction_id = ?"
 # Unapplied money that is open, or that is resolved, newest first.

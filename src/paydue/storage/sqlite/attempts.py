@@ -7,9 +7,10 @@ from typing import Any
 from paydue.domain.attempts import PaymentAttempt
 from paydue.domain.errors import BrokenFact
 from paydue.domain.invoice import Invoice
+from paydue.domain.payments import Payment
 from paydue.domain.unapplied import UnappliedMoney
 from paydue.storage import rows
-from paydue.storage.attempt_rows import AttemptWrites, read_attempt, read_unapplied
+from paydue.storage.attempt_rows import AttemptWrites, own_of, read_attempt, read_unapplied
 from paydue.storage.message_ids import MessageIds
 from paydue.storage.rows import EventPlace
 from paydue.storage.sqlite import attempt_statements as sql
@@ -50,10 +51,25 @@ class SqliteAttempts:
         """Return the attempt whose form has that session at the gateway."""
         return self._first(sql.ATTEMPT_BY_SESSION, gateway, session)
 
+    async def attempt_by_transaction(self, number: str, transaction_id: str) -> PaymentAttempt | None:
+        """Return the attempt at that invoice whose own transaction it is."""
+        found = self._read(sql.ATTEMPTS_BY_TRANSACTION, (self._merchant_id, self._merchant_id, number, transaction_id))
+        return own_of(found, transaction_id)
+
     async def attempts_of(self, number: str, limit: int = 100) -> Sequence[PaymentAttempt]:
         """Return an invoice's attempts, newest first."""
         found = self._read(sql.ATTEMPTS_OF_INVOICE, (self._merchant_id, self._merchant_id, number, limit))
         return [read_attempt(row) for row in found]
+
+    async def attempts_with_money(self, number: str) -> Sequence[PaymentAttempt]:
+        """Return an invoice's attempts that are settled or held, newest first."""
+        found = self._read(sql.ATTEMPTS_WITH_MONEY, (self._merchant_id, self._merchant_id, number))
+        return [read_attempt(row) for row in found]
+
+    async def payments_of(self, number: str) -> Sequence[Payment]:
+        """Return the money received for an invoice, oldest first."""
+        found = self._read(sql.PAYMENTS_OF_INVOICE, (self._merchant_id, self._merchant_id, number))
+        return [rows.read_payment(row) for row in found]
 
     async def keep(self, change: AttemptChange) -> Kept:
         """Keep a change durably, whole, and return what was stored. Refuses as `Attempts.keep` says."""
