@@ -37,7 +37,8 @@ class Words:
 
     def say(self, text: str, /, **values: str) -> str:
         """Return `text` in this language, with `values` in their places. Write `text` out where you call this."""
-        return self._texts.get(text, text).format_map(values)
+        translated = self._texts.get(text, text)
+        return translated.format_map(values) if values else translated
 
     def translation(self, text: str) -> str:
         """Return `text` in this language with its placeholders as they are: for templates, which name their texts."""

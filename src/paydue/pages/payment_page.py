@@ -9,8 +9,8 @@ that many open at once.
 import logging
 import os
 import re
-from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ from paydue.domain.settings import ProductType, Settings
 from paydue.domain.standing import Standing, standing_of
 from paydue.language.words import words_of
 from paydue.pages.answers import Answer, Header, Scope
+from paydue.pages.drawn_pages import KEY_HOLE, NONCE_HOLE, DrawnPages
 from paydue.pages.invoice_view import InvoiceWriter, Methods
 from paydue.pages.look import Look, Looks
 from paydue.pages.page_headers import STILL
@@ -43,6 +44,8 @@ from paydue.usecases.receipt_links import Receipt, ReceiptLinks, receipts_of
 LINK_PATH: Final = "/ebc2/invoicing/payInvoice/"
 PREVIEW: Final = "preview/"
 
+_FIELDS_LAST: Final = timedelta(seconds=5)
+_MOST_MERCHANTS: Final = 10_000
 _TOKEN: Final = re.compile(r"[A-Za-z0-9]{64}")
 
 _log = logging.getLogger("paydue.pages")
@@ -89,6 +92,8 @@ class PaymentPage:
         self._templates = templates
         self._options = options
         self._looks = Looks(templates)
+        self._drawn = DrawnPages()
+        self._fields: dict[str, tuple[datetime, tuple[FieldDefinition, ...]]] = {}
         self._previews = Previews(options.secret)
         self.receipts: Final = ReceiptLinks(options.secret)
 
@@ -105,13 +110,12 @@ class PaymentPage:
         merchant_id, invoice = opened
         store = self._store.of(merchant_id)
         merchant, settings = await store.merchant(), await store.settings(ProductType.INVOICING)
-        definitions = await store.field_definitions(ReferenceType.INVOICE)
         return Found(
             token=token,
             merchant=merchant,
             settings=settings,
             invoice=invoice,
-            fields=_asked(definitions) if definitions else (),
+            fields=await self._fields_of(merchant_id),
             paid_by=await self._options.payments_of(merchant_id, invoice.number) if invoice.paid else {},
         )
 
@@ -128,21 +132,31 @@ class PaymentPage:
         at = self._clock.now()
         look = self._looks.of(found.merchant, found.settings, slip.gateway, language)
         today = at.astimezone(look.zone).date()
+        nonce, payer_key = os.urandom(16).hex(), slip.payer_key or os.urandom(16).hex()
+        if slip == Slip(gateway=slip.gateway):
+            # All that the page is drawn from: the same link in the same look, invoice and day is the same page.
+            grounds = (look, found.invoice.version, at.date(), today, found.fields, found.paid_by)
+            kept = self._drawn.get(
+                found.token, grounds, lambda: self._draw(found, look, slip, at, today, NONCE_HOLE, KEY_HOLE)
+            )
+            return Answer(200, kept.filled(nonce, payer_key), look.headers(nonce))
+        body = self._draw(found, look, slip, at, today, nonce, payer_key)
+        if slip.headline is Headline.TOO_MANY_TRIES:
+            return Answer(429, body, (*look.headers(nonce), _retry_after(slip.again_at, at)))
+        return Answer(200, body, look.headers(nonce))
+
+    def _draw(
+        self, found: Found, look: Look, slip: Slip, at: datetime, today: date, nonce: str, payer_key: str
+    ) -> bytes:
         standing = standing_of(found.invoice, at, today)
         writer = InvoiceWriter(look, found.invoice, _methods(found, look))
-        chance = os.urandom(32).hex()
-        nonce = chance[:32]
         values = self._frame(found, look, nonce, slip)
         message = message_of(writer, standing, slip, today)
         if message is not None:
             values |= {**message, "title": f"{message['heading']} \u2013 {look.name}"}
-            return Answer(200, self._templates.page("message.html", language, values), look.headers(nonce))
-        slip = slip if slip.payer_key else msgspec.structs.replace(slip, payer_key=chance[32:])
-        values |= self._sheet(found, writer, standing, today, slip)
-        body = self._templates.page("invoice.html", language, values)
-        if slip.headline is Headline.TOO_MANY_TRIES:
-            return Answer(429, body, (*look.headers(nonce), _retry_after(slip.again_at, at)))
-        return Answer(200, body, look.headers(nonce))
+            return self._templates.page("message.html", look.language, values)
+        values |= self._sheet(found, writer, standing, today, slip) | {"payer_key": payer_key}
+        return self._templates.page("invoice.html", look.language, values)
 
     def receipt(self, found: Found, language: str, slip: Slip, receipt: Receipt) -> Answer:
         """Return the page of one payment, at its own address."""
@@ -198,6 +212,19 @@ class PaymentPage:
             503, language, say("The PDF cannot be made right now."), say("Try again in a minute."),
             say("Out of order"), (b"retry-after", b"10"),
         )  # fmt: skip
+
+    async def _fields_of(self, merchant_id: str) -> tuple[FieldDefinition, ...]:
+        """Return the fields that payers fill in, as they were five seconds ago at most: as settings are."""
+        now = self._clock.now()
+        known = self._fields.get(merchant_id)
+        if known is not None and known[0] <= now < known[0] + _FIELDS_LAST:
+            return known[1]
+        definitions = await self._store.of(merchant_id).field_definitions(ReferenceType.INVOICE)
+        asked = tuple(each for each in definitions if each.is_customer_visible and not each.is_read_only)
+        if len(self._fields) >= _MOST_MERCHANTS:
+            self._fields.clear()
+        self._fields[merchant_id] = (now, asked)
+        return asked
 
     async def _preview(self, token: str) -> tuple[str, Invoice] | None:
         previewed = self._previews.read(token.removeprefix(PREVIEW), self._clock.now())
@@ -267,10 +294,6 @@ class PaymentPage:
 def nobody_page(templates: PayerTemplates, language: str, heading: str, text: str, strip: str = "") -> bytes:
     """Return a page that belongs to no merchant: one heading, one sentence."""
     return templates.page("nobody.html", language, {"heading": heading, "text": text, "strip": strip})
-
-
-def _asked(definitions: Sequence[FieldDefinition]) -> tuple[FieldDefinition, ...]:
-    return tuple(each for each in definitions if each.is_customer_visible and not each.is_read_only)
 
 
 def _methods(found: Found, look: Look) -> Methods:
