@@ -6,6 +6,7 @@ pieces takes the long way, the same request in one piece the short one.
 """
 
 import json
+import re
 import time
 from typing import Any
 
@@ -72,6 +73,29 @@ def test_both_ways_give_the_same_answer(account: Account, number: str, name: str
         short = answer_to(talk, request)
         long = answer_to_pieces(talk, request, len(request) // 2)
     assert essence(short) == essence(long)
+
+
+@pytest.mark.parametrize("below", ["", "/receipt/" + "0" * 32, "/qr.svg", "/nothing", "a"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT"])
+def test_both_ways_open_a_payment_link_alike(
+    account: Account, client: Client, number: str, method: str, below: str
+) -> None:
+    link = client.get(number)["invoiceInformation"]["paymentLink"].partition("?")[0]
+    target = "/" + link.split("/", 3)[3] + below
+    request = f"{method} {target}?lang=de-DE HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    with conversation(account) as talk:
+        short = answer_to(talk, request)
+        long = answer_to_pieces(talk, request, len(request) // 2)
+        again = answer_to(talk, request)
+    assert page_essence(short) == page_essence(long) == page_essence(again)
+
+
+def page_essence(answer: Answer) -> tuple[int, dict[str, str], str]:
+    def without_chance(text: str) -> str:
+        return re.sub("[0-9a-f]{32}", "", text)
+
+    headers = {n: without_chance(v) for n, v in answer.headers.items() if n not in {"date", "v-c-correlation-id"}}
+    return answer.status, headers, without_chance(answer.body.decode())
 
 
 def test_wherever_a_request_is_parted_it_is_answered(account: Account, number: str) -> None:

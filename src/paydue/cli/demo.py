@@ -85,7 +85,7 @@ async def _serve(config: Config, ready_file: Path | None) -> None:
                 (plain, secure, *served_at(trial, service.sandbox)),
                 ready,
                 service.post_office.stop,
-                door=Door(service.api, service.trusted_proxies),
+                door=Door(service.api, service.site, service.trusted_proxies),
             )
     finally:
         await service.close()

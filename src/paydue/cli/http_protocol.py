@@ -1,20 +1,23 @@
 """
-HTTP on one connection: limits on a request's head, and a short way to the API for requests that arrived whole.
+HTTP on one connection: limits on a request's head, and a short way for API and payment pages, whose requests arrived
+whole.
 
 uvicorn's protocol does the parsing, keeps connections and pipelines; everything that is unusual goes its way, as ASGI.
-A call of the API that is there in one piece is answered from here, without scope, events and (until it has to wait) a
-task: those cost as much as the rest of the call.
+What is there in one piece is answered from here, without scope, events and (until it has to wait) a
+task: those cost as much as the rest of it.
 """
 
 import asyncio
-from collections.abc import Awaitable, Coroutine, Generator, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
 from http import HTTPStatus
 from types import coroutine
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from uvicorn.protocols.http.httptools_impl import HEADER_VALUE_RE, STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState as UvicornState
 
+from paydue.pages.answers import Answer, Scope
+from paydue.pages.site import LINKS, Site
 from paydue.wire.api import PREFIXES, Api, Arrived, Header, Reply, new_correlation_id
 from paydue.wire.asgi import COMMON_HEADERS, CONTENT_TYPE, LARGEST_HEADERS, LONGEST_TARGET, MOST_HEADERS
 from paydue.wire.error_json import gateway_body
@@ -24,16 +27,25 @@ LARGEST_HEAD_BYTES: Final = 48 * 1024
 HEAD_SECONDS: Final = 30.0
 
 _PREFIXES: Final = tuple(prefix.encode() for prefix in PREFIXES)
+# What an application returns: a reply of the API, or a page.
+Answered = TypeVar("Answered")
+
+_LINKS: Final = LINKS.encode()
 _METHODS: Final = frozenset((b"GET", b"POST", b"PUT", b"PATCH", b"DELETE"))
 # Not for the short way: to be asked for the body first, a body in chunks, another protocol.
 _UNUSUAL: Final = frozenset((b"expect", b"transfer-encoding", b"upgrade"))
 
 
 class Door:
-    """Where connections bring calls of the API; `hops` is how many proxies in front are believed."""
+    """
+    Where connections bring calls of the API and people who open payment links.
 
-    def __init__(self, api: Api, hops: int = 0) -> None:
+    `hops` is how many proxies in front are believed.
+    """
+
+    def __init__(self, api: Api, site: Site, hops: int = 0) -> None:
         self.api: Final = api
+        self.site: Final = site
         self._hops = hops
         self._default_headers: list[Header] = []
         self._starts: dict[int, bytes] = {}
@@ -171,7 +183,7 @@ class HttpProtocol(HttpToolsProtocol):
         url, cycle = self.url, self.cycle
         return (
             self._door is not None
-            and url.startswith(_PREFIXES)
+            and (url.startswith(_PREFIXES) or self._opens_a_link())
             and self._begins_here
             and (cycle is None or cycle.response_complete)  # type: ignore[redundant-expr]  # None at first
             and not self.pipeline
@@ -186,6 +198,9 @@ class HttpProtocol(HttpToolsProtocol):
             and b"#" not in url
             and _UNUSUAL.isdisjoint(dict(self.headers))
         )
+
+    def _opens_a_link(self) -> bool:
+        return self.url.startswith(_LINKS) and self.parser.get_method() == b"GET" and b"%" not in self.url
 
     def _take_the_long_way(self) -> None:
         """Hand the request to uvicorn's own cycle, with what of its body is there."""
@@ -207,6 +222,8 @@ class HttpProtocol(HttpToolsProtocol):
         exchange = _Exchange(keep_alive=self.parser.should_keep_alive() and not self.server_state.is_leaving)
         self.cycle = exchange  # type: ignore[assignment]  # it has what uvicorn asks a cycle for
         path, _, query = self.url.partition(b"?")
+        if path.startswith(_LINKS):
+            return self._open_link(door, exchange, path, query)
         method = self.parser.get_method().decode()
         match, route = door.api.route(method, path)
         arrived = Arrived(
@@ -219,37 +236,69 @@ class HttpProtocol(HttpToolsProtocol):
             is_https=self.scheme == "https",
         )
         call = door.api.reply(arrived, match, route)
-        if route is not None and route.is_prompt:
+        self._run(exchange, call, self._send_reply, is_prompt=route is not None and route.is_prompt)
+
+    def _open_link(self, door: Door, exchange: _Exchange, path: bytes, query: bytes) -> None:
+        client = door.client_of(self.headers, self.client[0] if self.client else None)
+        scope: Scope = {
+            "type": "http",
+            "method": "GET",
+            "path": path.decode("ascii"),
+            "query_string": query,
+            "headers": self.headers,
+            "client": (client, 0) if client is not None else None,
+        }
+        call = door.site.answer_link(scope, _nothing_to_receive)
+        self._run(exchange, call, self._send_page, is_prompt=True)
+
+    def _run(
+        self,
+        exchange: _Exchange,
+        call: Coroutine[Any, Any, Answered],
+        send: Callable[[_Exchange, Answered], None],
+        *,
+        is_prompt: bool,
+    ) -> None:
+        """Answer with what the call returns: at once, if it is prompt and does not have to wait."""
+        if is_prompt:
             try:
                 waits_for = call.send(None)
             except StopIteration as done:
-                self._send(exchange, done.value)
+                send(exchange, done.value)
                 return
             call = _rest(call, waits_for)
-        exchange.task = self.loop.create_task(self._send_later(exchange, call))
+        exchange.task = self.loop.create_task(self._send_later(exchange, call, send))
         self.tasks.add(exchange.task)
 
-    async def _send_later(self, exchange: _Exchange, call: Awaitable[Reply]) -> None:
+    async def _send_later(
+        self, exchange: _Exchange, call: Awaitable[Answered], send: Callable[[_Exchange, Answered], None]
+    ) -> None:
         try:
-            self._send(exchange, await call)
+            send(exchange, await call)
         finally:
             if exchange.task is not None:
                 self.tasks.discard(exchange.task)
 
-    def _send(self, exchange: _Exchange, reply: Reply) -> None:
-        exchange.response_complete = True
-        if exchange.disconnected or self.transport.is_closing():
-            return
+    def _send_reply(self, exchange: _Exchange, reply: Reply) -> None:
         assert self._door is not None
         start = self._door.start_of(reply.status, self.server_state.default_headers)
         more = _lines(reply.headers) if reply.headers else b""
-        keep_alive = exchange.keep_alive and b"connection: close" not in more
-        if not exchange.keep_alive:
-            more += b"connection: close\r\n"
-        if reply.status != HTTPStatus.NO_CONTENT:
-            more += b"content-length: %d\r\n" % len(reply.body)
+        self._send(exchange, b"%b%b\r\n%b" % (start, reply.correlation_id.encode(), more), reply.status, reply.body)
+
+    def _send_page(self, exchange: _Exchange, page: Answer) -> None:
+        head = STATUS_LINE[page.status] + _lines((*self.server_state.default_headers, *page.headers))
+        self._send(exchange, head, page.status, page.body)
+
+    def _send(self, exchange: _Exchange, head: bytes, status: int, body: bytes) -> None:
+        exchange.response_complete = True
+        if exchange.disconnected or self.transport.is_closing():
+            return
+        keep_alive = exchange.keep_alive and b"connection: close" not in head
+        more = b"" if exchange.keep_alive else b"connection: close\r\n"
+        if status != HTTPStatus.NO_CONTENT:
+            more += b"content-length: %d\r\n" % len(body)
         # In one piece: a packet less, and half the cost of two.
-        self.transport.write(b"%b%b\r\n%b\r\n%b" % (start, reply.correlation_id.encode(), more, reply.body))
+        self.transport.write(b"%b%b\r\n%b" % (head, more, body))
         if not keep_alive:
             self.transport.close()
         self.on_response_complete()
@@ -328,8 +377,13 @@ def _lines(headers: Iterable[Header]) -> bytes:
     return b"".join([name + b": " + value + b"\r\n" for name, value in headers])
 
 
+async def _nothing_to_receive() -> dict[str, Any]:
+    """Stand for the body of a request that has none."""
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
 @coroutine
-def _rest(call: Coroutine[Any, Any, Reply], waits_for: Any) -> Generator[Any, Any, Reply]:
+def _rest(call: Coroutine[Any, Any, Answered], waits_for: Any) -> Generator[Any, Any, Answered]:
     """Go on with a coroutine that has begun, and waits."""
     try:
         while True:
@@ -340,5 +394,5 @@ def _rest(call: Coroutine[Any, Any, Reply], waits_for: Any) -> Generator[Any, An
             else:
                 waits_for = call.send(sent)
     except StopIteration as done:
-        reply: Reply = done.value
-        return reply
+        answered: Answered = done.value
+        return answered

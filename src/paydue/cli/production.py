@@ -76,7 +76,7 @@ async def _serve(config: Config, ready_file: Path | None, *, with_worker: bool) 
                 (*listeners, *served_at(trial, service.sandbox)),
                 ready,
                 leave,
-                door=Door(service.api, service.trusted_proxies),
+                door=Door(service.api, service.site, service.trusted_proxies),
                 drain_seconds=config.drain_seconds,
             )
     finally:

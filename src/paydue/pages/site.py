@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from paydue.pages.links import Links
     from paydue.pages.page_options import PageOptions
 
-_LINKS: Final = "/ebc2/invoicing/payInvoice/"
+LINKS: Final = "/ebc2/invoicing/payInvoice/"
 _LOGOS: Final = "/logos/"
 _HEALTH: Final = "/health/"
 _NOSNIFF: Final[Header] = (b"x-content-type-options", b"nosniff")
@@ -74,24 +74,35 @@ class Site:
         self._loading = asyncio.Lock()
         self._is_leaving = False
 
+    async def answer_link(self, scope: Scope, receive: Receive) -> Answer:
+        """Return the whole answer to a request for something below a payment link; nothing makes this raise."""
+        correlation_id = self._new_correlation_id()
+        try:
+            _, answer, _ = self._loaded or await self._load()
+            given = await answer(scope, receive)
+        except Exception:  # noqa: BLE001 - the outermost layer
+            # Never the path of a payment link: it is a secret.
+            _log.exception("request_failed", extra={"correlation_id": correlation_id, "path": LINKS + "..."})
+            given = _apology(correlation_id)
+        marked = (b"v-c-correlation-id", correlation_id.encode())
+        return Answer(given.status, given.body, (marked, *self._common, *given.headers))
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request; nothing that is asked makes this raise."""
+        path: str = scope["path"]
+        if path.startswith(LINKS):
+            return await _Answering(scope, send).give(await self.answer_link(scope, receive))
         correlation_id = self._new_correlation_id()
         answering = _Answering(scope, send, ((b"v-c-correlation-id", correlation_id.encode()), *self._common))
-        path: str = scope["path"]
         try:
             if path.startswith(_HEALTH):
                 return await answering.give(await self._health(path))
-            links, answer, framework = self._loaded or await self._load()
-            if path.startswith(_LINKS):
-                return await answering.give(await answer(scope, receive))
+            links, _, framework = self._loaded or await self._load()
             if path.startswith(_LOGOS):
                 return await answering.give(await links.logo(scope))
             await framework(scope, receive, answering.send)
         except Exception:  # noqa: BLE001 - the outermost layer
-            # Never the path of a payment link: it is a secret.
-            shown = _LINKS + "..." if path.startswith(_LINKS) else path
-            _log.exception("request_failed", extra={"correlation_id": correlation_id, "path": shown})
+            _log.exception("request_failed", extra={"correlation_id": correlation_id, "path": path})
             if not answering.has_begun:
                 await answering.give(_apology(correlation_id))
 
@@ -142,7 +153,7 @@ class Site:
 class _Answering:
     """One answer on its way out, with the headers that every answer has."""
 
-    def __init__(self, scope: Scope, send: Send, common: tuple[Header, ...]) -> None:
+    def __init__(self, scope: Scope, send: Send, common: tuple[Header, ...] = ()) -> None:
         self._is_head = scope["method"] == "HEAD"
         self._send = send
         self._common = common
