@@ -379,11 +379,13 @@ async def stripe_serving(clock: MovedClock | None = None) -> AsyncIterator[Strip
 
 
 @asynccontextmanager
-async def served(app: Starlette) -> AsyncIterator[str]:
+async def served(app: Any) -> AsyncIterator[str]:
     """Serve an application on a free port of this machine, and return its origin."""
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_level="critical", loop="none", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        app, interface="asgi3", log_level="critical", loop="none", lifespan="off", timeout_graceful_shutdown=1
+    )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     while not server.started:  # noqa: ASYNC110 - the server has no event for it

@@ -5,13 +5,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx
+
 from paydue.bootstrap.system import SystemClock
 from paydue.domain.attempts import AttemptState
 from paydue.domain.lifecycle import Status
 from paydue.usecases.access_keys import Secret
-from paydue.usecases.reconcile_payments import look_at_attempt
+from paydue.usecases.reconcile_payments import look_at_attempt, reconcile_payments
 from storing import assert_all_holds
-from stripe_fake import KEY, WEBHOOK_SECRETS, StripeFake, stripe_serving
+from stripe_fake import KEY, WEBHOOK_SECRETS, StripeFake, served, stripe_serving
 from taking_payments import PAYER, Shop, a_shop
 
 
@@ -52,6 +54,26 @@ async def test_a_payer_who_never_came_back_is_found_by_the_worker_of_the_next_st
         async with shop.service.post_office.at_work(), asyncio.timeout(20):
             while (await shop.invoice(invoice.number)).status is not Status.PAID:  # noqa: ASYNC110 - nobody tells us
                 await asyncio.sleep(0.02)
+        await assert_all_holds(shop.service.store)
+
+
+async def test_stripe_tells_of_a_payment_and_it_counts_once_however_often_it_tells(tmp_path: Path) -> None:
+    async with a_stripe_shop(tmp_path) as (shop, fake):
+        invoice = await shop.bill()
+        begun = await shop.begin(invoice)
+        assert begun.checkout is not None
+        fake.pay(begun.checkout.session, "slow")
+        fake.finish(begun.checkout.session)
+        async with served(shop.service.app) as origin:
+            url = f"{origin}/gateway-notifications/stripe/acme"
+            assert set(await fake.deliver(url, [*reversed(fake.events), *fake.events])) == {204}
+            forged = fake.notification(fake.events[0], secret="whsec_of_somebody_else")
+            async with httpx.AsyncClient(trust_env=False) as stranger:
+                assert (await stranger.post(url, headers=forged[0], content=forged[1])).status_code == 400
+        desk = shop.desk
+        await reconcile_payments(desk.looking, desk.books_of, desk.gateway_of, clock=desk.clock, correlation_id="r")
+        paid = await shop.invoice(invoice.number)
+        assert (paid.status, paid.paid) == (Status.PAID, invoice.balance)
         await assert_all_holds(shop.service.store)
 
 
