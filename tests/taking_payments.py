@@ -47,7 +47,9 @@ class Shop:
         draft = Invoice.draft(some_terms(total, **changed), at)
         return await self.books.store.commit(a_change(None, draft.send(at, a_token())))
 
-    async def begin(self, invoice: Invoice, amount: str | None = None, key: str | None = None) -> Begun:
+    async def begin(
+        self, invoice: Invoice, amount: str | None = None, key: str | None = None, email: str | None = None
+    ) -> Begun:
         wish = PaymentWish(
             number=invoice.number,
             amount=Decimal(amount) if amount is not None else invoice.balance,
@@ -55,6 +57,7 @@ class Shop:
             page_origin=_PAGE,
             return_url=_PAGE,
             cancel_url=_PAGE,
+            payer_email=email,
         )
         desk = self.desk
         return await begin_payment(
@@ -78,8 +81,10 @@ class Shop:
             self.books, self.gateway, attempt.number, attempt.attempt_id, token, clock=self.desk.clock, actor=PAYER
         )
 
-    async def pay(self, invoice: Invoice, amount: str | None = None, card: str = VISA) -> PaymentAttempt:
-        begun = await self.begin(invoice, amount)
+    async def pay(
+        self, invoice: Invoice, amount: str | None = None, card: str = VISA, email: str | None = None
+    ) -> PaymentAttempt:
+        begun = await self.begin(invoice, amount, email=email)
         return await self.charge(begun, await self.typed(begun, card))
 
     async def invoice(self, number: str) -> Invoice:

@@ -225,6 +225,8 @@ class _Writer:
                 method = say("{card} ending {digits}", card=method, digits=one_line(facts.card_ending))
             rows.append(self._fact("", say("Payment method"), method))
             rows.append(self._fact("", say("Transaction"), facts.transaction_id))
+            if facts.is_test:
+                rows.append(self._fact("", say("Test payment"), say("No money has moved.")))
         elif facts.payment_url and facts.terms.allows_partial_payments:
             rows.append(self._fact("partialPayment", say("Partial payment"), self._partial_payment()))
         return [row for row in rows if row.value]

@@ -55,10 +55,13 @@ WITH_CUSTOM_MESSAGE: Final = frozenset(
 
 
 class Trouble(StrEnum):
-    """What a merchant has to look after."""
+    """What a merchant has to look after; where paying brings it about, in the words of `payment_announcements.py`."""
 
     PAYMENT_HELD = "payment held"
     OUTCOME_UNKNOWN = "outcome unknown"
+    MONEY_UNAPPLIED = "money unapplied"
+    NOT_FOUND_AT_GATEWAY = "not found at the gateway"
+    REFUND_FAILED = "refund failed"
     MAIL_BOUNCED = "mail bounced"
     PAYMENT_DISPUTED = "payment disputed"
     GATEWAY_DOWN = "gateway down"
@@ -69,8 +72,9 @@ class MailFacts(msgspec.Struct, frozen=True, kw_only=True):
     One mail's facts. Amounts are as they stood at the event, in `currency`; `terms` may be newer.
 
     `today` is the merchant's day of writing: it rules whether something is due or was due. `amount` is the money
-    that the event moved, `method` how ("bank transfer", "Visa"), `card_ending` the last digits of a card. A mail to
-    the payer leads to `payment_url`, one to the merchant to `console_url`; empty: there is no link.
+    that the event moved, `method` how ("bank transfer", "Visa"), `card_ending` the last digits of a card; nothing
+    moved when it `is_test`. A mail to the payer leads to `payment_url`, one to the merchant to `console_url`; empty:
+    there is no link.
     """
 
     kind: MailKind
@@ -94,6 +98,7 @@ class MailFacts(msgspec.Struct, frozen=True, kw_only=True):
     transaction_id: str = ""
     method: str = ""
     card_ending: str = ""
+    is_test: bool = False
     trouble: Trouble | None = None
 
     @property

@@ -19,6 +19,7 @@ from paydue.delivery.mail import Envelope, compose
 from paydue.delivery.mail_facts import NOTICES, REMINDERS, TO_THE_MERCHANT, MailFacts, MailKind, Trouble, facts_of
 from paydue.delivery.mail_logo import MailLogo, mail_logo
 from paydue.delivery.notices import NoticeFacts, notice_letter
+from paydue.domain.events import What
 from paydue.domain.invoice import Invoice
 from paydue.domain.lifecycle import Action, allows
 from paydue.domain.settings import ProductType
@@ -42,6 +43,10 @@ KIND_OF_EVENT: Final = {
 }
 
 _WITHOUT_A_LINK: Final = frozenset((MailKind.CANCEL,))
+# That the address was typed on the payment page: see `payment_announcements.py`.
+_IS_TYPED: Final = "is_typed"
+_TEST_GATEWAY: Final = "sandbox"
+_NEW_LINKS: Final = frozenset((What.INVOICE_UPDATED, What.LINK_RENEWED))
 _LOGOS_KEPT: Final = 64
 _MAILS_OF_AN_INVOICE: Final = 200
 
@@ -82,7 +87,7 @@ class MailWriter:
         if kind in REMINDERS and not allows(invoice.status, Action.REMIND):
             raise NothingToSay("not sent: nothing is due any more", is_well=True)
         to_payer = kind not in TO_THE_MERCHANT
-        if to_payer and facts.payment_url and job.recipient != invoice.terms.email:
+        if to_payer and facts.payment_url and not _may_have_link(job, invoice):
             # The link opens for whoever has it, and the address was changed so that this one should not.
             raise NothingToSay("the invoice's address was changed before this was sent")
         first = await self._first_message_id(job) if to_payer else None
@@ -124,10 +129,15 @@ class MailWriter:
             event_type=job.topic if job.channel is Channel.WEBHOOK else "",
             payment_url=self._link_of(invoice.payment_token) if has_link and invoice.payment_token else "",
         )
+        if _IS_TYPED in job.facts and job.recipient != invoice.terms.email:
+            # Somebody else may have paid than was billed.
+            facts = replace(facts, terms=replace(facts.terms, customer=None))
         trouble = job.facts.get("trouble")
         return replace(
             facts,
             method=job.facts.get("method", ""),
+            card_ending=job.facts.get("card_ending", ""),
+            is_test=job.facts.get("gateway") == _TEST_GATEWAY,
             console_url=f"{self._console_url}/invoices/{quote(invoice.number, safe='')}",
             trouble=Trouble(trouble) if trouble is not None else None,
         ), invoice
@@ -155,3 +165,12 @@ class MailWriter:
             if len(self._logos) > _LOGOS_KEPT:
                 self._logos.popitem(last=False)
         return known
+
+
+def _may_have_link(job: Job, invoice: Invoice) -> bool:
+    """Tell whether the payment link as it is now may go to the mail's recipient."""
+    if job.recipient == invoice.terms.email:
+        return True
+    # Whoever paid had the link then; it may be another one since.
+    later = invoice.history[job.position + 1 :]
+    return _IS_TYPED in job.facts and all(event.what not in _NEW_LINKS for event in later)

@@ -34,6 +34,27 @@ def needs_attention(told: Telling) -> Wording:
                 "up with the processor. Nobody can pay the invoice until this is settled.",
                 amount=told.amount, number=number,
             )  # fmt: skip
+        case Trouble.MONEY_UNAPPLIED:
+            heading = say("A payment could not be counted")
+            body = say(
+                "Money arrived for invoice {number} that cannot be counted: it came too late, was too much, or came "
+                "twice. Give it back, or settle it with the payer.",
+                number=number,
+            )
+        case Trouble.NOT_FOUND_AT_GATEWAY:
+            heading = say("A payment was not found")
+            body = say(
+                "A day has passed, and the processor knows nothing of a payment of {amount} for invoice {number}. It "
+                "counts as failed, and the invoice can be paid again.",
+                amount=told.amount, number=number,
+            )  # fmt: skip
+        case Trouble.REFUND_FAILED:
+            heading = say("A refund did not go through")
+            body = say(
+                "A refund for invoice {number} needs your attention: the processor did not carry it out, or the "
+                "payment had been reversed before. Look it up with the processor.",
+                number=number,
+            )
         case Trouble.MAIL_BOUNCED:
             heading = say("A mail came back")
             body = say(

@@ -18,6 +18,8 @@ from paydue.usecases.announcements import facts_of, owed
 from paydue.usecases.ports import Channel, MerchantStore, Message
 
 _PAYER_MAILS: Final = frozenset({"paid", "partial-payment"})
+# The address was typed on the payment page: it may be another than the invoice's.
+_TYPED: Final = {"is_typed": "yes"}
 
 
 class Trouble(StrEnum):
@@ -53,12 +55,17 @@ async def owed_for_attempt(
             facts = _facts(after, event, payment, attempt)
             messages += [
                 Message(channel=Channel.MAIL, topic=topic, recipient=recipient, facts=facts)
-                for recipient in dict.fromkeys((attempt.payer_email, after.terms.email))
+                for recipient, facts in {attempt.payer_email: facts | _TYPED, after.terms.email: facts}.items()
                 if recipient is not None
             ]
         elif event.what is What.PAYMENT_RECEIVED:
             messages += _to_the_typed_address(known, attempt, after, event, payment)
-        messages += [each for each in known if topic is None or each.topic not in _PAYER_MAILS]
+        paid_by = _paid_by(attempt)
+        messages += [
+            replace(each, facts=each.facts | paid_by)
+            for each in known
+            if topic is None or each.topic not in _PAYER_MAILS
+        ]
     if trouble is not None:
         messages += await told_of(store, after, attempt, trouble)
     return tuple(messages)
@@ -102,14 +109,18 @@ def _to_the_typed_address(
         return []
     for each in known:
         if each.channel is Channel.MAIL and each.topic in _PAYER_MAILS:
-            return [replace(each, recipient=email)]
+            return [replace(each, recipient=email, facts=each.facts | _paid_by(attempt) | _TYPED)]
     topic = "paid" if not after.balance else "partial-payment"
-    facts = _facts(after, event, payment, attempt)
+    facts = _facts(after, event, payment, attempt) | _TYPED
     return [Message(channel=Channel.MAIL, topic=topic, recipient=email, facts=facts)]
 
 
 def _facts(invoice: Invoice, event: Event, payment: Payment | None, attempt: PaymentAttempt) -> dict[str, str]:
-    facts = facts_of(invoice, event, payment)
-    if attempt.account is not None:
-        facts["card_ending"] = attempt.account.last4
-    return facts
+    return facts_of(invoice, event, payment) | _paid_by(attempt)
+
+
+def _paid_by(attempt: PaymentAttempt) -> dict[str, str]:
+    """Return what is known of how an attempt was paid."""
+    account = attempt.account
+    known = {"gateway": attempt.gateway}
+    return known if account is None else known | {"method": account.brand, "card_ending": account.last4}
