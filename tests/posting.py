@@ -84,6 +84,7 @@ class Installation:
         self.options = PostOptions(
             mail_domain="pay.example",
             link_of=lambda token: payment_link(PORTAL, token),
+            reminders_url=f"{PORTAL}/reminders/",
             console_url=f"{PORTAL}/console",
             secret=b"secret",
             idle_seconds=0.05,

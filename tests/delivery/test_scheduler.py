@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
+from email import message_from_bytes, policy
 
 import pytest
 
@@ -10,9 +11,11 @@ from builders import some_terms
 from paydue.delivery.scheduler import Duty, Scheduler
 from paydue.domain.errors import StoreUnavailable
 from paydue.domain.events import What
+from paydue.usecases.delivery_ports import JobState
 from paydue.usecases.forget_old import forget_old
-from paydue.usecases.ports import Change, Reminded
+from paydue.usecases.ports import Change, Channel, Reminded
 from paydue.usecases.remind_payers import Rounds, remind_payers
+from paydue.usecases.reminder_links import RemindedInvoice, ReminderLinks
 from posting import ACME, DAY, Installation, Recorder
 from receiver import Receiver
 from storing import ACTOR, FixedClock, assert_all_holds
@@ -212,6 +215,47 @@ async def test_a_due_date_that_was_gone_through_is_not_read_again_within_the_hou
     assert await go() == 0
     reminding.clock.at = at + HOUR
     assert await go() == 1
+
+
+async def test_a_reminder_can_be_unsubscribed_from_by_one_click_and_no_other_mail(
+    reminding: Installation, recorder: Recorder
+) -> None:
+    sent = await reminding.send("7", due_date=DUE)
+    reminding.clock.at = EARLY
+    await remind(reminding)
+    await reminding.work()
+    invoice, reminder = (message_from_bytes(each.content, policy=policy.default) for each in recorder.posted)
+    assert invoice["List-Unsubscribe"] is None
+    assert reminder["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    link = str(reminder["List-Unsubscribe"]).strip("<>")
+    assert link.startswith("https://pay.example/reminders/")
+    ticket = link.removeprefix("https://pay.example/reminders/")
+    assert ReminderLinks(reminding.options.secret).read(ticket) == RemindedInvoice(ACME, sent.serial, "7")
+    for part in ("plain", "html"):
+        body = reminder.get_body((part,))
+        assert body is not None
+        assert link in body.get_content()
+
+
+async def test_stopped_reminders_are_neither_kept_nor_sent(reminding: Installation, recorder: Recorder) -> None:
+    await reminding.send("7", due_date=DUE)
+    await reminding.send("8", due_date=DUE)
+    await reminding.work()
+    kept = await reminding.store.of(ACME).invoice("7")
+    assert kept is not None
+    await reminding.store.reminders.stop(ACME, kept.serial, reminding.clock.now(), ACTOR)
+    reminding.clock.at = EARLY
+    assert await remind(reminding) == 1
+
+    # Stopped between its keeping and its sending.
+    other = await reminding.store.of(ACME).invoice("8")
+    assert other is not None
+    await reminding.store.reminders.stop(ACME, other.serial, reminding.clock.now(), ACTOR)
+    sent = len(recorder.posted)
+    await reminding.work()
+    assert len(recorder.posted) == sent
+    (job,) = [job for job in await reminding.jobs(channel=Channel.MAIL) if job.topic == "reminder"]
+    assert (job.state, job.last_outcome) == (JobState.DONE, "not sent: the reminders of this invoice are stopped")
 
 
 async def test_what_was_said_in_deliveries_is_forgotten_after_thirty_days(

@@ -87,6 +87,7 @@ async def open_books(tmp_path: Path) -> AsyncIterator[OpenBooks]:
         await store.add_merchant(Merchant(**{"merchant_id": "acme", "name": "Harbour Lane Provisions"} | merchant))
         site = Site(
             store=store,
+            reminders=store.reminders,
             clock=clock,
             openapi=lambda: b"{}",
             tls_host="localhost:8443",

@@ -95,6 +95,8 @@ BY_ID: Final[dict[tuple[str, str], Any]] = {
     ("GET", "/notification-subscriptions/v1/products/{organizationId}"): None,
     ("GET", "/notification-subscriptions/v2/products/{organizationId}"): None,
     ("GET", "/webhooks/notification-subscriptions/v1/products/{organizationId}"): None,
+    ("GET", "/paydue/v1/invoices/{id}/reminders"): None,
+    ("PUT", "/paydue/v1/invoices/{id}/reminders"): {"isStopped": True},
     ("GET", DELIVERIES + "/{id}"): None,
     ("POST", DELIVERIES + "/{id}/resend"): {},
 }
@@ -227,6 +229,7 @@ def all_routes() -> tuple[Route, ...]:
         portal_url="http://127.0.0.1",
         subscriptions_of=nothing,
         deliveries_of=nothing,
+        reminders=nothing,
         rules=nothing,
         messenger=nothing,
         desk=nothing,

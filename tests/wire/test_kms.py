@@ -194,7 +194,7 @@ def test_a_private_key_that_cannot_sign_for_the_certificate_is_refused():
 def test_the_twenty_first_key_in_use_is_refused():
     installation = Installation()
     for _ in range(20):
-        assert installation.call("POST", SYM, CREATE).status == 201
+        assert installation.call("POST", SYM, STORE).status == 201
 
     status, answer = installation.call("POST", SYM, CREATE)
     assert (status, answer["reason"]) == (400, "LIMIT_EXCEEDED")

@@ -134,6 +134,7 @@ async def open_service(
         portal_url=portal_url,
         subscriptions_of=store.subscriptions_of,
         deliveries_of=store.deliveries_of,
+        reminders=store.reminders,
         rules=egress,
         messenger=messenger,
         desk=desk,

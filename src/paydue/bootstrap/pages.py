@@ -49,6 +49,7 @@ def open_site(
     misses = _LINK_MISSES_A_MINUTE if config.rate_limit > 0 else 0
     return Site(
         store=store,
+        reminders=store.reminders,
         clock=clock,
         openapi=lambda: openapi_document.document(addresses.portal_url),
         tls_host=addresses.tls_host,

@@ -11,6 +11,7 @@ from paydue.delivery.webhook_messenger import WebhookMessenger
 from paydue.domain.retry_policy import DefaultPolicy
 from paydue.usecases.payment_desk import PaymentDesk
 from paydue.usecases.ports import Clock
+from paydue.usecases.reminder_links import REMINDERS_PATH
 from paydue.wire.notification_json import write_notification
 from paydue.wire.write_invoice import payment_link
 
@@ -72,6 +73,7 @@ def join_post_office(
     options = PostOptions(
         mail_domain=mail_domain(config, portal_url),
         link_of=lambda token: payment_link(portal_url, token),
+        reminders_url=portal_url + REMINDERS_PATH,
         console_url=f"{portal_url}/console",
         secret=secret,
         mails_a_day=MailsADay(in_all=config.mails_a_day, to_one=config.mails_a_day_to_one)

@@ -115,6 +115,11 @@ def _write_headers(mail: EmailMessage, letter: Letter, envelope: Envelope) -> No
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Entity-Ref-ID"] = message_id
     mail["Content-Language"] = letter.language
+    if letter.stop_reminders is not None and letter.stop_reminders.url.startswith("https://"):
+        # Of what is no advertising, only reminders can be unsubscribed from; by one click where the link is safe (RFC
+        # 8058).
+        mail["List-Unsubscribe"] = f"<{letter.stop_reminders.url}>"
+        mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     mail["MIME-Version"] = "1.0"
 
 

@@ -23,9 +23,10 @@ from paydue.domain.events import What
 from paydue.domain.invoice import Invoice
 from paydue.domain.lifecycle import Action, allows
 from paydue.domain.settings import ProductType
-from paydue.usecases.delivery_ports import Deliveries, DeliveryFilter, Job
+from paydue.usecases.delivery_ports import Deliveries, DeliveryFilter, Job, Reminders
 from paydue.usecases.ports import Channel, Store
 from paydue.usecases.remind_payers import zone_named
+from paydue.usecases.reminder_links import RemindedInvoice
 
 # What a notification says is what the mail about the same event says.
 KIND_OF_EVENT: Final = {
@@ -60,19 +61,26 @@ class NothingToSay(Exception):
 
 
 class MailWriter:
-    """`link_of` makes a payment link of its token; `console_url` is what links for the merchant begin with."""
+    """
+    `link_of` makes a payment link of its token, `stop_link_of` the link that ends reminders; `console_url` is what
+    links for the merchant begin with.
+    """
 
     def __init__(
         self,
         *,
         store: Store,
         deliveries_of: Callable[[str], Deliveries],
+        reminders: Reminders,
+        stop_link_of: Callable[[RemindedInvoice], str],
         link_of: Callable[[str], str],
         console_url: str,
         domain: str,
     ) -> None:
         self._store = store
         self._deliveries_of = deliveries_of
+        self._reminders = reminders
+        self._stop_link_of = stop_link_of
         self._link_of = link_of
         self._console_url = console_url
         self._domain = domain
@@ -84,8 +92,8 @@ class MailWriter:
         if kind in NOTICES:
             return await self._write_notice(job, kind, at)
         facts, invoice = await self.facts(job, kind)
-        if kind in REMINDERS and not allows(invoice.status, Action.REMIND):
-            raise NothingToSay("not sent: nothing is due any more", is_well=True)
+        if kind in REMINDERS:
+            facts = await self._still_reminding(facts, invoice)
         to_payer = kind not in TO_THE_MERCHANT
         if to_payer and facts.payment_url and not _may_have_link(job, invoice):
             # The link opens for whoever has it, and the address was changed so that this one should not.
@@ -95,6 +103,16 @@ class MailWriter:
         logo = await self._logo(job.merchant_id, facts) if to_payer else None
         # A mail takes some milliseconds to draw.
         return await asyncio.to_thread(lambda: compose(letter_of(facts), envelope, logo=logo))
+
+    async def _still_reminding(self, facts: MailFacts, invoice: Invoice) -> MailFacts:
+        """Return a reminder's facts with the link that ends them. Raises NothingToSay when nobody wants it any more."""
+        if not allows(invoice.status, Action.REMIND):
+            raise NothingToSay("not sent: nothing is due any more", is_well=True)
+        merchant_id = facts.merchant.merchant_id
+        if await self._reminders.stopped_at(merchant_id, invoice.serial) is not None:
+            raise NothingToSay("not sent: the reminders of this invoice are stopped", is_well=True)
+        stop_link = self._stop_link_of(RemindedInvoice(merchant_id, invoice.serial, invoice.number))
+        return replace(facts, stop_reminders_url=stop_link)
 
     async def _write_notice(self, job: Job, kind: MailKind, at: datetime) -> bytes:
         store = self._store.of(job.merchant_id)

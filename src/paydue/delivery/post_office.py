@@ -36,6 +36,7 @@ from paydue.usecases.forget_old import forget_old
 from paydue.usecases.park_held import HoldLimits, park_held
 from paydue.usecases.ports import Channel, Clock, Store
 from paydue.usecases.remind_payers import Rounds, remind_payers
+from paydue.usecases.reminder_links import ReminderLinks
 from paydue.usecases.webhook_ports import Subscriptions
 
 _REMINDERS_SECONDS: Final = 60.0
@@ -59,13 +60,15 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
 
 class PostOptions(msgspec.Struct, frozen=True, kw_only=True):
     """
-    The operator's choices. `mail_domain` is what mails come from, `link_of` makes a payment link of its token.
+    The operator's choices. `mail_domain` is what mails come from, `link_of` makes a payment link of its token,
+    `reminders_url` is what the links that stop reminders begin with.
 
     `secret` is what lies outside of the database: it seals what is written, and proves what we gave out.
     """
 
     mail_domain: str
     link_of: Callable[[str], str]
+    reminders_url: str
     console_url: str
     secret: bytes
     mails_a_day: MailsADay = MailsADay()
@@ -96,9 +99,12 @@ class PostOffice:
         self._options = options
         self._rounds = Rounds()
         seal = Seal(_derived(options.secret, b"paydue renderings"))
+        links = ReminderLinks(options.secret)
         writer = MailWriter(
             store=books.store,
             deliveries_of=books.deliveries_of,
+            reminders=books.reminders,
+            stop_link_of=lambda reminded: options.reminders_url + links.ticket(reminded),
             link_of=options.link_of,
             console_url=options.console_url,
             domain=options.mail_domain,

@@ -11,13 +11,16 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, Final
 
 from paydue.pages.answers import Answer, Header, Receive, Scope, Send
+from paydue.usecases.delivery_ports import Reminders
 from paydue.usecases.ports import Clock, Store
+from paydue.usecases.reminder_links import REMINDERS_PATH
 
 if TYPE_CHECKING:
     from paydue.documents.press import Press
     from paydue.pages.desk import Payments
     from paydue.pages.links import Links
     from paydue.pages.page_options import PageOptions
+    from paydue.pages.reminder_page import ReminderPage
 
 LINKS: Final = "/ebc2/invoicing/payInvoice/"
 _LOGOS: Final = "/logos/"
@@ -52,6 +55,7 @@ class Site:
         self,
         *,
         store: Store,
+        reminders: Reminders,
         clock: Clock,
         openapi: Callable[[], bytes],
         tls_host: str,
@@ -62,6 +66,7 @@ class Site:
         payments: "Payments | None" = None,
     ) -> None:
         self._store = store
+        self._reminders = reminders
         self._clock = clock
         self._openapi = openapi
         self._tls_host = tls_host
@@ -70,7 +75,7 @@ class Site:
         self._payments = payments
         self._new_correlation_id = new_correlation_id
         self._common: tuple[Header, ...] = (_NOSNIFF, _TRANSPORT) if is_public_tls else (_NOSNIFF,)
-        self._loaded: tuple[Links, LinkAnswering, Framework] | None = None
+        self._loaded: tuple[Links, LinkAnswering, ReminderPage, Framework] | None = None
         self._loading = asyncio.Lock()
         self._is_leaving = False
 
@@ -78,7 +83,7 @@ class Site:
         """Return the whole answer to a request for something below a payment link; nothing makes this raise."""
         correlation_id = self._new_correlation_id()
         try:
-            _, answer, _ = self._loaded or await self._load()
+            _, answer, _, _ = self._loaded or await self._load()
             given = await answer(scope, receive)
         except Exception:  # noqa: BLE001 - the outermost layer
             # Never the path of a payment link: it is a secret.
@@ -97,12 +102,16 @@ class Site:
         try:
             if path.startswith(_HEALTH):
                 return await answering.give(await self._health(path))
-            links, _, framework = self._loaded or await self._load()
+            links, _, reminder_page, framework = self._loaded or await self._load()
             if path.startswith(_LOGOS):
                 return await answering.give(await links.logo(scope))
+            if path.startswith(REMINDERS_PATH):
+                return await answering.give(await reminder_page.answer(scope, receive, correlation_id))
             await framework(scope, receive, answering.send)
         except Exception:  # noqa: BLE001 - the outermost layer
-            _log.exception("request_failed", extra={"correlation_id": correlation_id, "path": path})
+            # Never the path of a link: it is a secret.
+            shown = REMINDERS_PATH + "..." if path.startswith(REMINDERS_PATH) else path
+            _log.exception("request_failed", extra={"correlation_id": correlation_id, "path": shown})
             if not answering.has_begun:
                 await answering.give(_apology(correlation_id))
 
@@ -114,18 +123,19 @@ class Site:
         """Be ready no more: everything is answered still, but whoever spreads the load shall turn to others."""
         self._is_leaving = True
 
-    async def _load(self) -> "tuple[Links, LinkAnswering, Framework]":
+    async def _load(self) -> "tuple[Links, LinkAnswering, ReminderPage, Framework]":
         async with self._loading:
             if self._loaded is None:
                 self._loaded = await asyncio.to_thread(self._import_pages)
         return self._loaded
 
-    def _import_pages(self) -> "tuple[Links, LinkAnswering, Framework]":
+    def _import_pages(self) -> "tuple[Links, LinkAnswering, ReminderPage, Framework]":
         # Imported here because together they take longer than the rest of the start.
         from paydue.pages.documents import documents  # noqa: PLC0415
         from paydue.pages.links import Links  # noqa: PLC0415
         from paydue.pages.payer_templates import PayerTemplates  # noqa: PLC0415
         from paydue.pages.payment_page import PaymentPage  # noqa: PLC0415
+        from paydue.pages.reminder_page import ReminderPage  # noqa: PLC0415
         from paydue.pages.rendering import StaticFiles, Templates  # noqa: PLC0415
 
         static = StaticFiles()
@@ -133,11 +143,13 @@ class Site:
         framework: Any = documents(templates, payer_templates, static, self._openapi, self._tls_host)
         page = PaymentPage(self._store, self._clock, payer_templates, self._pages)
         links = Links(page, self._store, self._clock, self._press)
+        reminder_page = ReminderPage(page, self._store, self._reminders, self._clock, payer_templates, self._pages)
         if self._payments is None:
-            return links, lambda scope, _: links.answer(scope), framework
+            return links, lambda scope, _: links.answer(scope), reminder_page, framework
         from paydue.pages.paying import Paying  # noqa: PLC0415
 
-        return links, Paying(links, self._payments, self._clock, self._new_correlation_id).answer, framework
+        paying = Paying(links, self._payments, self._clock, self._new_correlation_id)
+        return links, paying.answer, reminder_page, framework
 
     async def _health(self, path: str) -> Answer:
         match path.removeprefix(_HEALTH):

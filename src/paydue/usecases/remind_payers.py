@@ -95,6 +95,8 @@ async def _remind_of(
                 continue
             if await reminders.was_reminded(store.merchant_id, invoice.serial, kind.value, due):
                 continue
+            if await reminders.stopped_at(store.merchant_id, invoice.serial) is not None:
+                continue
             count += await _remind(store, invoice, kind, due, at, zone, actor)
     return count
 

@@ -46,7 +46,7 @@ class _Delivery(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True
     state: str
     channel: str
     topic: str
-    invoice_id: str
+    invoice_id: str | None = None
     recipient: str | None = None
     created_at: str
     due_at: str | None = None
@@ -127,7 +127,8 @@ def _delivery(job: Job, tries: Sequence[Try] | None = None) -> _Delivery:
         state=job.state.name,
         channel=job.channel.name,
         topic=job.topic,
-        invoice_id=job.number,
+        # What is told about no invoice has no number.
+        invoice_id=job.number or None,
         recipient=job.recipient,
         created_at=_time(job.created_at),
         due_at=_time(job.due_at) if job.state is JobState.PENDING else None,

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from paydue.domain.retry_policy import DefaultPolicy
 from paydue.usecases.change_settings import LogoCleaner
+from paydue.usecases.delivery_ports import Reminders
 from paydue.usecases.payment_desk import PaymentDesk
 from paydue.usecases.ports import Secrets
 from paydue.usecases.webhook_ports import Messenger, UrlRules
@@ -12,6 +13,7 @@ from paydue.wire.invoice_routes import InvoiceRoutes
 from paydue.wire.kms_routes import KmsRoutes
 from paydue.wire.merchant_field_routes import MerchantFieldRoutes
 from paydue.wire.payment_routes import PaymentRoutes
+from paydue.wire.reminder_routes import ReminderRoutes
 from paydue.wire.router import Route
 from paydue.wire.settings_routes import SettingsRoutes
 from paydue.wire.shown_lately import ShownLately
@@ -26,6 +28,7 @@ def api_routes(
     portal_url: str,
     subscriptions_of: SubscriptionsOf,
     deliveries_of: DeliveriesOf,
+    reminders: Reminders,
     rules: UrlRules,
     messenger: Messenger,
     desk: PaymentDesk,
@@ -37,7 +40,7 @@ def api_routes(
     allows_plain_http: bool = False,
 ) -> tuple[Route, ...]:
     """
-    Return the operations on invoices, payments, settings, fields, webhooks and their keys, and deliveries.
+    Return the operations on invoices, payments, settings, fields, webhooks and their keys, reminders and deliveries.
 
     `lately` is what writes invoices for the store. `portal_url` is what payment links begin with, without a slash at
     the end. `wake` is called when messages have become due out of their turn.
@@ -62,5 +65,6 @@ def api_routes(
             wake=wake,
         ).routes(),
         *KmsRoutes(subscriptions_of=subscriptions_of).routes(),
+        *ReminderRoutes(reminders=reminders).routes(),
         *DeliveryRoutes(deliveries_of=deliveries_of, wake=wake).routes(),
     )
