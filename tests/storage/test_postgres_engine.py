@@ -10,12 +10,13 @@ import asyncpg
 import pytest
 from msgspec.structs import replace
 
-from builders import NOON
+from builders import NOON, some_terms
 from delivering import TAKEN, a_mail, happens, lease, the_job
 from paydue.domain.errors import BrokenFact, StoreBusy, StoreUnavailable
 from paydue.domain.invoice import Invoice
 from paydue.domain.lifecycle import Status
 from paydue.domain.settings import ProductType, Settings
+from paydue.domain.terms import Customer
 from paydue.storage.postgres import sessions
 from paydue.storage.postgres import statements as sql
 from paydue.storage.postgres.batch import Batch
@@ -407,3 +408,25 @@ async def test_whoever_reads_may_have_begun_outside_of_a_task(postgres: Any) -> 
 
     assert len(found) == 1
     await readers.close()
+
+
+@pytest.mark.parametrize("name", ["", "plain", "a\x1db", "\x1c", "\x1d", 'a, {b} "c" \\ NULL', "\U0001f980"])
+@pytest.mark.parametrize("count", [1, 2, 5])
+async def test_texts_of_every_kind_are_kept_as_they_are_however_many_come_together(
+    postgres: Any, name: str, count: int
+) -> None:
+    acme = postgres.store.of("acme")
+    customer = Customer(name=name or None, merchant_customer_id="\x1c" if count == 2 else None, company_name="Acme")
+    await create(acme)
+    for is_known in (True, False):
+        if not is_known:
+            postgres.store._writer._known.clear()
+        made = await asyncio.gather(
+            *(create(acme, terms=some_terms(email=None, customer=customer)) for _ in range(count))
+        )
+        for invoice in made:
+            assert await acme.invoice(invoice.number) == invoice
+            assert invoice.terms.customer == customer
+    page = await acme.page(0, count, None)
+    assert [each.customer_name for each in page.invoices] == [name or None] * count
+    await assert_all_holds(postgres.store)

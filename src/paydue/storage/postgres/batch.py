@@ -148,7 +148,8 @@ class Batch:
         if not self._rows:
             return
         parts = self._parts()
-        (met,) = await self._session.fetch(sql.statement(parts), *sql.arrays([self._rows[part] for part in parts]))
+        joined, values = sql.values_of(parts, [self._rows[part] for part in parts])
+        (met,) = await self._session.fetch(sql.statement(parts, joined=joined), *values)
         for part, found in zip((part for part in parts if part.meets_rows), met, strict=False):
             if found != len(self._rows[part]):
                 raise BrokenFact(f"{part.name}: {found} of {len(self._rows[part])} rows are as they were")
@@ -163,11 +164,9 @@ class Batch:
         self._gather_counts(only_changed=False)
         parts = self._parts()
         expected = [len(self._rows[part]) for part in parts if part.meets_rows]
+        joined, values = sql.values_of(parts, [self._rows[part] for part in parts])
         await self._session.fetch(
-            sql.statement(parts, alone=True),
-            "\n".join(sorted(self._counters)),
-            *sql.arrays([self._rows[part] for part in parts]),
-            *expected,
+            sql.statement(parts, alone=True, joined=joined), "\n".join(sorted(self._counters)), *values, *expected
         )
 
     def _gather_counts(self, *, only_changed: bool) -> None:

@@ -2,7 +2,7 @@
 The SQL that writes changes: what a batch of them has for each table goes to the server as one statement.
 
 A statement is put together from parts, one for each table that the batch touches: every round trip costs a lonely
-caller as much as writing his row. The rows of a part travel as one array for each column.
+caller as much as writing his row. The rows of a part travel as one value for each column.
 """
 
 # ruff: noqa: S608 - the names put into these statements are constants of rows.py and this file, never a caller's.
@@ -172,18 +172,34 @@ PARTS: Final = (
 )  # fmt: skip
 
 
+# Between the values of a joined column, and in place of one that is not there: signs that are rare in texts.
+_BETWEEN: Final = "\x1d"
+_NOTHING: Final = "\x1c"
+_NUMBERS: Final = "string_to_array(${place}::text, ',')"
+_JOINED: Final = {
+    "text": "string_to_array(${place}::text, E'\\x1d', E'\\x1c')",
+    "bytea": "${place}::bytea[]",
+    "bigint": _NUMBERS + "::bigint[]",
+    "integer": _NUMBERS + "::integer[]",
+}
+
+
 @cache
-def statement(parts: tuple[Part, ...], *, alone: bool = False) -> str:
+def statement(parts: tuple[Part, ...], *, alone: bool = False, joined: bool = False) -> str:
     """
     Return the statement that does all parts at once, and tells how many rows those met that have to meet rows.
 
-    One that stands `alone` is its own transaction: $1 names the merchants behind whose wall it works, its last values
-    are how many rows are to be met, and it fails when they are not.
+    Its values are those of `arrays`, or when they are `joined` what `values_of` makes of them. One that stands `alone`
+    is its own transaction: $1 names the merchants behind whose wall it works, its last values are how many rows are to
+    be met, and it fails when they are not.
     """
     done, counts = [], []
     position = 2 if alone else 1
     for part in parts:
-        arrays = [f"${position + index}::{type_}[]" for index, type_ in enumerate(part.types)]
+        arrays = [
+            _JOINED[type_].format(place=position + index) if joined else f"${position + index}::{type_}[]"
+            for index, type_ in enumerate(part.types)
+        ]
         position += len(arrays)
         if alone:
             # So no row is there before the wall is.
@@ -198,6 +214,29 @@ def statement(parts: tuple[Part, ...], *, alone: bool = False) -> str:
     met = " AND ".join(f"{count} = ${position + index}::bigint" for index, count in enumerate(counts))
     # The plainest way for a statement to fail by its own judgement.
     return f"WITH {_columns([wall, *done])} SELECT 1 / CASE WHEN {met} THEN 1 ELSE 0 END"
+
+
+def values_of(parts: Sequence[Part], rows_of_parts: Sequence[Sequence[Row]]) -> tuple[bool, list[Any]]:
+    """
+    Return whether the values are joined, and the values: for each part, one for each column.
+
+    Joined they are one text for a column, which is much cheaper: the driver looks more closely at each element of an
+    array than it takes to join them all. Where a value is in the way of that, they are arrays.
+    """
+    values: list[Any] = []
+    for part, rows in zip(parts, rows_of_parts, strict=True):
+        for type_, column in zip(part.types, zip(*rows, strict=True), strict=True):
+            if type_ == "text":
+                text = _BETWEEN.join([_NOTHING if each is None else each for each in column])
+                # A separator within a value, or an only value without a sign: they would not be found again.
+                if not text or text.count(_BETWEEN) != len(rows) - 1 or text.count(_NOTHING) != column.count(None):
+                    return False, arrays(rows_of_parts)
+                values.append(text)
+            elif type_ == "bytea":
+                values.append(column)
+            else:
+                values.append(",".join(map(str, column)))
+    return True, values
 
 
 def arrays(rows_of_parts: Sequence[Sequence[Row]]) -> list[Any]:
