@@ -1,7 +1,7 @@
 """An installation that delivers, with a real database and a clock that tests move: say only what the test is about."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import msgspec
 
 from builders import NOON, a_payment, some_terms
 from paydue.delivery.egress import Egress
+from paydue.delivery.mail_documents import MailDocuments
 from paydue.delivery.mail_transport import Fate, Handed, MailTransport, Posting
 from paydue.delivery.post_office import Books, PostOffice, PostOptions
 from paydue.delivery.webhook_messenger import WebhookMessenger
@@ -75,6 +76,7 @@ class Installation:
 
     store: SqliteStore
     office: PostOffice
+    documents: Callable[[SqliteStore], MailDocuments] | None = None
 
     def __init__(self, folder: Path, egress: Egress, transport: MailTransport) -> None:
         self.folder = folder
@@ -124,6 +126,7 @@ class Installation:
             messenger=messenger,
             clock=self.clock,
             options=self.options,
+            documents=self.documents(self.store) if self.documents is not None else None,
         )
 
     async def reopen(self, **options: Any) -> None:

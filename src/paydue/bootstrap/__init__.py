@@ -107,10 +107,11 @@ async def open_service(
     messenger = join_messenger(store, egress, clock)
     tools = _gateway_tools(config, clock, sandbox, is_development=is_demo or config.development)
     desk = join_desk(config, store, tools)
+    press = Press()
     post_office = None
     if with_worker:
         post_office = join_post_office(
-            config, store, egress, messenger, clock, desk, portal_url=portal_url, secret=_secret(config)
+            config, store, egress, messenger, clock, desk, portal_url=portal_url, secret=_secret(config), press=press
         )
         store.on_messages(post_office.wake)
     callers = Callers(
@@ -145,13 +146,12 @@ async def open_service(
         resends_a_day=config.resends_a_day if counts else 0,
         allows_plain_http=is_demo,
     )
-    press = Press()
     site = open_site(
         config,
         store,
         clock=clock,
         press=press,
-        secret=key_file_path(config).read_bytes(),
+        secret=_secret(config),
         addresses=SiteAddresses(portal_url=portal_url, tls_host=tls_host, is_public_tls=_is_public_tls(portal_url)),
     )
     api = Api(
@@ -174,10 +174,12 @@ class Delivery(msgspec.Struct, frozen=True):
     """What `paydue worker` runs: everything that delivers, beside a server or many."""
 
     store: Store
+    press: Press
     post_office: "PostOffice"
 
     async def close(self) -> None:
         """Let go of the database."""
+        await self.press.aclose()
         await self.store.close()
 
 
@@ -194,10 +196,11 @@ async def open_delivery(config: Config) -> Delivery:
         sandbox = SandboxPlace(f"http://127.0.0.1:{port}", portal_url)
     desk = join_desk(config, store, _gateway_tools(config, clock, sandbox, is_development=config.development))
     messenger = join_messenger(store, egress, clock)
+    press = Press()
     post_office = join_post_office(
-        config, store, egress, messenger, clock, desk, portal_url=portal_url, secret=_secret(config)
+        config, store, egress, messenger, clock, desk, portal_url=portal_url, secret=_secret(config), press=press
     )
-    return Delivery(store, post_office)
+    return Delivery(store, press, post_office)
 
 
 def _gateway_tools(config: Config, clock: Clock, sandbox: SandboxPlace | None, *, is_development: bool) -> Tools:

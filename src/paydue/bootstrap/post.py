@@ -8,12 +8,14 @@ from paydue.config import Config, WrongSetting
 from paydue.delivery.egress import EGRESS_LIMITS, Egress, EgressLimits
 from paydue.delivery.egress_rules import EgressRules, read_networks
 from paydue.delivery.webhook_messenger import WebhookMessenger
+from paydue.documents.press import Press
 from paydue.domain.retry_policy import DefaultPolicy
 from paydue.usecases.payment_desk import PaymentDesk
 from paydue.usecases.ports import Clock
+from paydue.usecases.receipt_links import ReceiptLinks
 from paydue.usecases.reminder_links import REMINDERS_PATH
 from paydue.wire.notification_json import write_notification
-from paydue.wire.write_invoice import payment_link
+from paydue.wire.write_invoice import payment_link, receipt_link
 
 if TYPE_CHECKING:
     from paydue.delivery.mail_transport import MailTransport
@@ -53,9 +55,15 @@ def join_post_office(
     *,
     portal_url: str,
     secret: bytes,
+    press: Press,
 ) -> "PostOffice":
-    """Return everything that delivers. Payment links begin with `portal_url`; `secret` is what the key file holds."""
+    """
+    Return everything that delivers.
+
+    Payment links begin with `portal_url`; `secret` is what the key file holds; `press` draws what is attached.
+    """
     # Imported here because a server whose worker runs elsewhere delivers nothing.
+    from paydue.delivery.mail_documents import MailDocuments  # noqa: PLC0415
     from paydue.delivery.mail_limits import MailsADay  # noqa: PLC0415
     from paydue.delivery.payment_duties import payment_duties  # noqa: PLC0415
     from paydue.delivery.post_office import Books, PostOffice, PostOptions  # noqa: PLC0415
@@ -70,10 +78,14 @@ def join_post_office(
         suppressions_of=store.suppressions_of,
         mail_counts=store.mail_counts,
     )
+    receipts = ReceiptLinks(secret)
     options = PostOptions(
         mail_domain=mail_domain(config, portal_url),
         link_of=lambda token: payment_link(portal_url, token),
         reminders_url=portal_url + REMINDERS_PATH,
+        receipt_of=lambda merchant_id, invoice, transaction_id: receipt_link(
+            portal_url, f"{invoice.payment_token}", receipts.code(merchant_id, invoice.number, transaction_id)
+        ),
         console_url=f"{portal_url}/console",
         secret=secret,
         mails_a_day=MailsADay(in_all=config.mails_a_day, to_one=config.mails_a_day_to_one)
@@ -84,6 +96,11 @@ def join_post_office(
         give_up_after=timedelta(days=config.webhook_give_up_days) if config.webhook_give_up_days else None,
         default_policy=DefaultPolicy(config.webhook_default_policy),
     )
+
+    def is_test_of(merchant_id: str) -> bool:
+        gateway = desk.current_gateway(merchant_id)
+        return gateway is not None and gateway.capabilities.is_test
+
     transport = _transport(config, options.mail_domain)
     return PostOffice(
         books,
@@ -93,6 +110,7 @@ def join_post_office(
         clock=clock,
         options=options,
         duties=payment_duties(desk),
+        documents=MailDocuments(store, press, is_test_of) if config.attach_pdf else None,
     )
 
 

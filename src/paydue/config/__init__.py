@@ -54,6 +54,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     mails_a_day_to_one: int = 50
     resends_a_day: int = 10
     bounce_dir: Path | None = None
+    attach_pdf: bool = False
     gateway: Literal["none", "sandbox", "cybersource", "stripe"] = "none"
     development: bool = False
     sandbox_port: int | None = None
@@ -249,6 +250,7 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "mails_a_day": Setting(readers.integer(0, 10_000_000), "a number of mails from 0 (no limit) to 10000000"),
     "mails_a_day_to_one": Setting(readers.integer(0, 10_000_000), "a number of mails from 0 (no limit) to 10000000"),
     "bounce_dir": Setting(readers.folder_or_file, "a folder"),
+    "attach_pdf": _FLAG,
     "resends_a_day": Setting(readers.integer(0, 10_000), "a number from 0 (no limit) to 10000"),
     "gateway": readers.choice("none", "sandbox", "cybersource", "stripe"),
     "development": _FLAG,

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from paydue.delivery.letter import letter_of
 from paydue.delivery.mail import Envelope, compose
+from paydue.delivery.mail_documents import WITH_RECEIPT, MailDocuments
 from paydue.delivery.mail_facts import NOTICES, REMINDERS, TO_THE_MERCHANT, MailFacts, MailKind, Trouble, facts_of
 from paydue.delivery.mail_logo import MailLogo, mail_logo
 from paydue.delivery.notices import NoticeFacts, notice_letter
@@ -64,6 +65,9 @@ class MailWriter:
     """
     `link_of` makes a payment link of its token, `stop_link_of` the link that ends reminders; `console_url` is what
     links for the merchant begin with.
+
+    `receipt_of` makes the address of a receipt of merchant id, invoice and transaction id. With `documents`, mails
+    have PDFs attached.
     """
 
     def __init__(
@@ -76,7 +80,11 @@ class MailWriter:
         link_of: Callable[[str], str],
         console_url: str,
         domain: str,
+        receipt_of: Callable[[str, Invoice, str], str] | None = None,
+        documents: MailDocuments | None = None,
     ) -> None:
+        self._receipt_of = receipt_of
+        self._documents = documents
         self._store = store
         self._deliveries_of = deliveries_of
         self._reminders = reminders
@@ -101,8 +109,9 @@ class MailWriter:
         first = await self._first_message_id(job) if to_payer else None
         envelope = Envelope(message_id=job.message_id, domain=self._domain, sent_at=at, first_message_id=first)
         logo = await self._logo(job.merchant_id, facts) if to_payer else None
+        document = await self._documents.of(job, facts, invoice) if self._documents is not None else None
         # A mail takes some milliseconds to draw.
-        return await asyncio.to_thread(lambda: compose(letter_of(facts), envelope, logo=logo))
+        return await asyncio.to_thread(lambda: compose(letter_of(facts), envelope, logo=logo, document=document))
 
     async def _still_reminding(self, facts: MailFacts, invoice: Invoice) -> MailFacts:
         """Return a reminder's facts with the link that ends them. Raises NothingToSay when nobody wants it any more."""
@@ -156,9 +165,16 @@ class MailWriter:
             method=job.facts.get("method", ""),
             card_ending=job.facts.get("card_ending", ""),
             is_test=job.facts.get("gateway") == _TEST_GATEWAY,
+            receipt_url=self._receipt_url(job, kind, invoice),
             console_url=f"{self._console_url}/invoices/{quote(invoice.number, safe='')}",
             trouble=Trouble(trouble) if trouble is not None else None,
         ), invoice
+
+    def _receipt_url(self, job: Job, kind: MailKind, invoice: Invoice) -> str:
+        transaction_id = job.facts.get("transaction_id")
+        if self._receipt_of is None or kind not in WITH_RECEIPT or not transaction_id or not invoice.has_payment_link:
+            return ""
+        return self._receipt_of(job.merchant_id, invoice, transaction_id)
 
     async def _first_message_id(self, job: Job) -> str | None:
         """Return the id of the invoice's first mail to this recipient, for mail programs to show them together."""

@@ -18,6 +18,7 @@ import msgspec
 from paydue.delivery.egress import Egress
 from paydue.delivery.health_checks import HealthChecks
 from paydue.delivery.mail_delivery import MailDelivery
+from paydue.delivery.mail_documents import MailDocuments
 from paydue.delivery.mail_limits import DailyLimit, MailsADay
 from paydue.delivery.mail_transport import MailTransport
 from paydue.delivery.mail_writer import MailWriter
@@ -30,6 +31,7 @@ from paydue.delivery.troubled_mail import TroubledMail
 from paydue.delivery.webhook_delivery import WebhookDelivery
 from paydue.delivery.webhook_messenger import WebhookMessenger
 from paydue.delivery.worker import Worker
+from paydue.domain.invoice import Invoice
 from paydue.domain.retry_policy import DEFAULTS, DefaultPolicy
 from paydue.usecases.delivery_ports import Deliveries, MailCounts, Outbox, Reminders, Suppressions
 from paydue.usecases.forget_old import forget_old
@@ -61,7 +63,8 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
 class PostOptions(msgspec.Struct, frozen=True, kw_only=True):
     """
     The operator's choices. `mail_domain` is what mails come from, `link_of` makes a payment link of its token,
-    `reminders_url` is what the links that stop reminders begin with.
+    `receipt_of` the address of a receipt of merchant id, invoice and transaction id. `reminders_url` is what links
+    that stop reminders begin with.
 
     `secret` is what lies outside of the database: it seals what is written, and proves what we gave out.
     """
@@ -71,6 +74,7 @@ class PostOptions(msgspec.Struct, frozen=True, kw_only=True):
     reminders_url: str
     console_url: str
     secret: bytes
+    receipt_of: Callable[[str, Invoice, str], str] | None = None
     mails_a_day: MailsADay = MailsADay()
     hold_limits: HoldLimits = HoldLimits()
     give_up_after: timedelta | None = None
@@ -92,8 +96,9 @@ class PostOffice:
         clock: Clock,
         options: PostOptions,
         duties: Sequence[Duty] = (),
+        documents: MailDocuments | None = None,
     ) -> None:
-        """`duties` are done beside those of delivering."""
+        """`duties` are done beside those of delivering. With `documents`, mails have PDFs attached."""
         self._books = books
         self._transport = transport
         self._options = options
@@ -108,6 +113,8 @@ class PostOffice:
             link_of=options.link_of,
             console_url=options.console_url,
             domain=options.mail_domain,
+            receipt_of=options.receipt_of,
+            documents=documents,
         )
         notices = Notices(books.store, books.outbox)
         trouble = TroubledMail(books.outbox, notices, books.suppressions_of)

@@ -247,6 +247,11 @@ def payment_link(portal_url: str, token: str | None) -> str:
     return f"{portal_url}{LINK_PATH}{token}{LINK_VERSION}"
 
 
+def receipt_link(portal_url: str, token: str, code: str) -> str:
+    """Return the absolute address of a payment's receipt, below the payment page."""
+    return f"{portal_url}{LINK_PATH}{token}/receipt/{code}"
+
+
 @lru_cache(maxsize=256)
 def write_labels(labels: tuple[Label, ...]) -> str:
     """Return the merchant's labels, each with only the properties that were ever set."""
