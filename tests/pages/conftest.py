@@ -39,7 +39,10 @@ class MovableClock:
 class Books:
     """A store with one merchant, and a client that opens its pages."""
 
-    def __init__(self, store: SqliteStore, clock: MovableClock, site: Site, client: httpx.AsyncClient) -> None:
+    def __init__(
+        self, store: SqliteStore, clock: MovableClock, site: Site, client: httpx.AsyncClient, press: Press
+    ) -> None:
+        self.press = press
         self.store = store
         self.clock = clock
         self.site = site
@@ -48,6 +51,9 @@ class Books:
     async def keep(self, invoice: Invoice) -> Invoice:
         new = replace(invoice, number="")
         return await self.store.of("acme").commit(Change(before=None, after=new, actor=ACTOR))
+
+    async def change(self, before: Invoice, after: Invoice) -> Invoice:
+        return await self.store.of("acme").commit(Change(before=before, after=after, actor=ACTOR))
 
     async def set(self, **values: Any) -> None:
         store = self.store.of("acme")
@@ -105,7 +111,7 @@ async def open_books(tmp_path: Path) -> AsyncIterator[OpenBooks]:
         client = httpx.AsyncClient(transport=transport, base_url="http://test")
         stores.append(store)
         clients.append(client)
-        return Books(store, clock, site, client)
+        return Books(store, clock, site, client, press)
 
     yield open_for
     for client in clients:
