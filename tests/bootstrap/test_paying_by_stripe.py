@@ -6,8 +6,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
+from msgspec.structs import replace
 
+from paydue.bootstrap.gateway_check import check_gateway
 from paydue.bootstrap.system import SystemClock
+from paydue.config import Config
 from paydue.domain.attempts import AttemptState
 from paydue.domain.lifecycle import Status
 from paydue.usecases.access_keys import Secret
@@ -82,3 +85,18 @@ async def test_its_page_may_be_where_the_payer_is_sent(tmp_path: Path) -> None:
         assert shop.gateway.content_sources() == {"form-action": ("https://checkout.stripe.com",)}
         assert shop.gateway.capabilities.is_test
         assert (await shop.gateway.check()).is_up
+
+
+async def test_the_check_of_the_gateway_tells_of_key_and_mode_and_opens_no_page(tmp_path: Path) -> None:
+    async with stripe_serving(SystemClock()) as serving:
+        right = Config(
+            data=tmp_path, gateway="stripe", development=True, stripe_secret_key=Secret(KEY),
+            stripe_url=serving.fake.origin,
+        )  # fmt: skip
+        checked = await check_gateway(right, page_origin="https://pay.example")
+        assert [(each.tried, each.is_well) for each in checked] == [("settings", True), ("credentials", True)]
+        assert "no webhook secret" in checked[1].result
+        wrong = replace(right, stripe_secret_key=Secret("sk_test_of_somebody_else"))
+        *_, failed = await check_gateway(wrong, page_origin="https://pay.example")
+        assert (failed.is_well, failed.result) == (False, "misconfigured: HTTP 401")
+        assert serving.fake.sessions == {}
