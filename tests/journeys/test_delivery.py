@@ -15,17 +15,19 @@ import httpx
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from client import INVOICES, Account, Client, an_invoice_body
+from client import INVOICES, SETTINGS, Account, Client, an_invoice_body
 from delivery.bounce_letters import a_delivery_report
 from mail_server import Mode, mail_server
 from paydue.delivery.mail_facts import MailKind
-from receiver import ANSWERS, Received, Receiver, receiving
+from receiver import ANSWERS, Received, Receiver, authority_file, receiving
 from running import Server, in_a_thread, paydue, run_paydue, running_demo, running_server, running_worker
 
 V1 = "/notification-subscriptions/v1/webhooks"
 DELIVERIES = "/paydue/v1/deliveries"
 EVENTS = [f"invoicing.customer.invoice.{name}" for name in ("send", "paid", "partial-payment", "cancel")]
 PAYER = "tanya.lee@customer.example"
+# What another process has changed is known everywhere by then.
+NEWS_TRAVELS_SECONDS = 5.2
 R = TypeVar("R")
 
 
@@ -208,6 +210,56 @@ def test_a_worker_of_its_own_delivers_for_a_server_without_one(tmp_path: Path) -
     with running_server(data, "--with-worker", PAYDUE_MAILBOX_DIR=str(box)) as server:
         eventually(lambda: len(list(box.glob("*.eml"))) == 2)
         assert server.stop() == 0
+
+
+def test_a_worker_beside_a_server_notices_what_is_changed_there_within_seconds(tmp_path: Path) -> None:
+    data, box = tmp_path / "data", tmp_path / "box"
+    paydue("init", "--data", str(data))
+    paydue("merchant", "add", "--data", str(data), "--id", "acme", "--name", "Acme Ltd")
+    key = paydue("key", "add", "--data", str(data), "--merchant", "acme", "--json")
+    with in_a_thread(receiving(tmp_path)) as receiver:
+        calls = {
+            "PAYDUE_EGRESS_NETWORKS": "127.0.0.0/8",
+            "PAYDUE_EGRESS_PORTS": str(receiver.port),
+            "PAYDUE_EGRESS_CA_FILE": str(authority_file(tmp_path)),
+        }
+        with (
+            running_server(data, **calls) as server,
+            running_worker(data, "--public-url", "https://pay.example", PAYDUE_MAILBOX_DIR=str(box), **calls) as worker,
+        ):
+            account = Account(
+                url=server.ready["api_url"],
+                merchant_id="acme",
+                key_id=key["key_id"],
+                shared_secret=key["shared_secret"],
+            )
+            with Client(account) as client:
+                key_request = {"clientRequestAction": "CREATE", "keyInformation": {"keyType": "sharedSecret"}}
+                client.call("POST", "/kms/egress/v2/keys-sym", key_request).expect(201)
+                wanted = {"productId": "customerInvoicing", "eventTypes": EVENTS}
+                wanted["webhookUrl"] = receiver.url("/ok", "127.0.0.1")
+                webhook_id = client.call("POST", V1, wanted).expect(201).json["webhookId"]
+                client.call("PUT", f"{V1}/{webhook_id}/status", {"status": "ACTIVE"}).expect(200)
+                client.create(an_invoice_body(send=True, email=PAYER))
+                # The worker remembers now what it has read of merchant, settings and subscription.
+                eventually(lambda: receiver.received and list(box.glob("*.eml")))
+
+                changed = {"invoiceSettingsInformation": {"merchantDisplayName": "Another Name"}}
+                client.call("PUT", SETTINGS, changed).expect(200)
+                moved = {"webhookUrl": receiver.url("/elsewhere", "127.0.0.1")}
+                client.call("PATCH", f"{V1}/{webhook_id}", moved).expect(200)
+                client.call("PUT", f"{V1}/{webhook_id}/status", {"status": "ACTIVE"}).expect(200)
+                time.sleep(NEWS_TRAVELS_SECONDS)
+                client.create(an_invoice_body(send=True, email=PAYER))
+                eventually(lambda: len(receiver.received) > 1 and len(list(box.glob("*.eml"))) > 1)
+                assert receiver.received[-1].head[0] == "POST /elsewhere HTTP/1.1"
+                names = [message_from_bytes(each.read_bytes(), policy=policy.default)["From"] for each in box.iterdir()]
+                assert sorted(str(name) for name in names) == [
+                    "Acme Ltd <invoices@pay.example>",
+                    "Another Name <invoices@pay.example>",
+                ]
+            assert worker.stop() == 0
+            assert server.stop() == 0
 
 
 def test_a_mail_server_named_in_the_environment_gets_the_mails(tmp_path: Path) -> None:
