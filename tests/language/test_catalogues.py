@@ -21,8 +21,8 @@ NAMED = re.compile(r"\{[a-z_]+\}")
 
 IN_TEMPLATE = re.compile(r'{% (?:say|text) "([^"]+)" %}')
 
-# The methods of Words whose first arguments are texts.
-SAYING = ("say", "say_count")
+# The methods whose first arguments are texts: of Words, and of those who speak for a mail.
+SAYING = ("say", "subject", "say_count")
 
 # One count of each kind that a language tells apart, and more besides.
 COUNTS = [0, 1, 2, 3, 4, 5, 11, 12, 21, 22, 25, 100, 101, 111, 1_000_000]
@@ -51,7 +51,7 @@ def calls() -> Iterator[tuple[str, Text | None]]:
             if isinstance(node, ast.Call) and (name := last_name(node.func)) in SAYING:
                 place = f"{module.relative_to(PACKAGE)}:{node.lineno}"
                 texts = [arg.value if isinstance(arg, ast.Constant) else None for arg in node.args[:2]]
-                if name == "say":
+                if name != "say_count":
                     yield place, texts[0]
                 else:
                     yield place, None if None in texts else (texts[0], texts[1])

@@ -1,6 +1,5 @@
 """The facts of a mail as they stand in sentences, and the sentences that several mails share."""
 
-from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -51,15 +50,29 @@ class Telling:
         self.due = format_long_date(facts.due_date, language)
         self.today = format_long_date(facts.today, language)
 
-    def subject(self, sentence: Callable[[str], str]) -> str:
-        """Return a subject that fits: a long merchant name is cut or left out, the invoice number never."""
-        subject = sentence(self.merchant)
+    def say(self, text: str, /, **values: str) -> str:
+        """
+        Return `text` in the reader's language. Write it out where you call this.
+
+        Number, merchant and the amount that moved take their places by themselves, other values when they are given.
+        """
+        known = {"number": self.number, "merchant": self.merchant, "amount": self.amount}
+        return self.words.translation(text).format_map(known | values)
+
+    def subject(self, text: str, /) -> str:
+        """
+        Return a subject that fits, of a text with `{number}` and `{merchant}`. Write it out where you call this.
+
+        A long merchant name is cut or left out, the invoice number never.
+        """
+        sentence = self.words.translation(text)
+        subject = sentence.format(number=self.number, merchant=self.merchant)
         room = LONGEST_SUBJECT - len(subject) + len(self.merchant)
         if room >= len(self.merchant):
             return subject
         if room < _SHORTEST_NAME:
             return self.short_subject()
-        return sentence(self.merchant[: room - 1].rstrip() + "…")
+        return sentence.format(number=self.number, merchant=self.merchant[: room - 1].rstrip() + "…")
 
     def short_subject(self) -> str:
         return self.words.say("Invoice {number}", number=self.number)
