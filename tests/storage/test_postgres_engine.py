@@ -1,6 +1,7 @@
 """What the PostgreSQL engine does beside other nodes, when rows are locked or races lost, and with few connections."""
 
 import asyncio
+import json
 import random
 import types
 from collections.abc import Iterator
@@ -17,10 +18,11 @@ from paydue.domain.invoice import Invoice
 from paydue.domain.lifecycle import Status
 from paydue.domain.settings import ProductType, Settings
 from paydue.domain.terms import Customer
-from paydue.storage.postgres import sessions
+from paydue.storage.postgres import delivery_statements, sessions
 from paydue.storage.postgres import statements as sql
 from paydue.storage.postgres.batch import Batch
 from paydue.storage.postgres.sessions import Readers
+from paydue.storage.postgres.statements import EVERYBODY
 from paydue.storage.postgres.store import PostgresStore
 from paydue.storage.postgres.works import Keep
 from paydue.storage.short_memory import SECONDS
@@ -48,6 +50,29 @@ async def test_a_go_that_no_row_can_hold_spoils_no_other_that_is_written_with_it
     deliveries = postgres.store.deliveries_of("acme")
     states = [(await the_job(deliveries, job.message_id)).state for job in jobs]
     assert states == [JobState.DONE, JobState.PENDING, JobState.DONE]
+
+
+async def test_whose_turn_it_is_costs_the_same_however_much_waits(postgres: Any) -> None:
+    for who in ("acme", "zeta"):
+        await asyncio.gather(*(happens(postgres.store.of(who), a_mail()) for _ in range(1000)))
+    read = []
+    for left in (300, 50):
+        # As a worker leaves it that has been busy for a while, on tables whose statistics are not made yet.
+        postgres.psql(f"UPDATE outbox SET state = 'done' WHERE serial <= {1000 - left}")
+        session = await sessions.connect(postgres.url)
+        found = await session.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {delivery_statements.LANES}", EVERYBODY, "", 1000)
+        await session.close()
+        read.append(rows_read(json.loads(found[0][0])[0]["Plan"]))
+
+    assert read[0] == read[1] < 10
+
+
+def rows_read(plan: dict[str, Any]) -> int:
+    """Return how many rows of the outbox a plan has read, those that it did not want included."""
+    below = sum(rows_read(each) for each in plan.get("Plans", ()))
+    if plan.get("Relation Name") != "outbox":
+        return below
+    return below + plan["Actual Loops"] * (plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0))
 
 
 async def test_deliveries_stand_in_no_changes_way(postgres: Any, monkeypatch: pytest.MonkeyPatch) -> None:

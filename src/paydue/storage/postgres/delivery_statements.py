@@ -31,11 +31,13 @@ _STATES: Final = ", ".join(repr(state.value) for state in JobState)
 # index: what waits behind the first of a lane is not looked at.
 LANES: Final = behind_wall(
     "WITH RECURSIVE lanes (lane) AS ("
-    f"SELECT min(lane) FROM outbox WHERE state = 'pending' AND lane > $2 AND wall.merchant_id = '{EVERYBODY}'"
+    f"(SELECT lane FROM outbox WHERE state = 'pending' AND lane > $2 AND wall.merchant_id = '{EVERYBODY}'"
+    " ORDER BY lane LIMIT 1)"
     " UNION ALL"
-    " SELECT (SELECT min(later.lane) FROM outbox AS later WHERE later.state = 'pending' AND later.lane > lanes.lane)"
-    " FROM lanes WHERE lanes.lane IS NOT NULL)"
-    " SELECT lane, (SELECT min(due_at) FROM outbox AS first WHERE first.state = 'pending' AND first.lane = lanes.lane)"
+    " SELECT (SELECT later.lane FROM outbox AS later WHERE later.state = 'pending' AND later.lane > lanes.lane"
+    " ORDER BY later.lane LIMIT 1) FROM lanes WHERE lanes.lane IS NOT NULL)"
+    " SELECT lane, (SELECT first.due_at FROM outbox AS first WHERE first.state = 'pending' AND first.lane = lanes.lane"
+    " ORDER BY first.due_at LIMIT 1)"
     " FROM lanes WHERE lane IS NOT NULL LIMIT $3"
 )
 # What a row waits for, if anything: the state and time of what is ahead of it, of the same invoice to the same

@@ -34,6 +34,7 @@ _BY_KEY: Final = {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
+    "enable_bitmapscan": "off",
     "jit": "off",
 }
 _PATIENT: Final = {
