@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
+import msgspec
 from rich.table import Table
 
 from bench import report as reports
@@ -13,7 +14,7 @@ from bench.comparison import Effort, Subject, compare, summaries_of
 from bench.lanes import INVOICES, LANES, QUICK_LANES, Lane, create_bodies
 from bench.load import LoadFailed, generator_on
 from bench.machine import NoDisk
-from bench.measuring import Wish, filled_product, measure
+from bench.measuring import Wish, deliveries_alone, filled_product, measure
 from bench.processes import ServerFailed
 from bench.product import book_of
 from bench.profiling import Load, profile
@@ -127,6 +128,7 @@ def main(
       python -m bench --quick                            in less than a minute, less exact
       python -m bench --lanes get --rounds 30            one lane, more exact
       python -m bench --engines sqlite --invoices 10000  one engine, one size
+      python -m bench delivery                           outbox and mails, and what creating loses meanwhile
       python -m bench profile --lane get                 in which functions the time goes
       python -m bench calibrate                          floor against floor: how exact are the figures here?
     """
@@ -136,8 +138,12 @@ def main(
         quick=quick, rounds=rounds, seconds=seconds, invoices=invoices, engines=engines, lanes=lanes,
         connections=connections, two_nodes=two_nodes, peer=peer
     )  # fmt: skip
-    if workplace.database is not None and "postgresql" in wish.engines and len(wish.invoices) > 1:
-        raise click.UsageError("one database holds one installation: name one number of --invoices with --database.")
+    if workplace.database is not None and "postgresql" in wish.engines:
+        if len(wish.invoices) > 1:
+            raise click.UsageError(
+                "one database holds one installation: name one number of --invoices with --database."
+            )
+        wish = msgspec.structs.replace(wish, measures_deliveries=False)
     run_and_keep(workplace, wish, results)
 
 
@@ -178,9 +184,31 @@ def _wish(
             lanes=tuple(LANES[name] for name in lanes or (QUICK_LANES if quick else tuple(LANES))),
         ),
         measures_starts=not quick,
+        measures_deliveries=not quick and lanes is None,
         has_two_nodes=two_nodes and "postgresql" in (engines or _ENGINES),
         peer=peer if peer.exists() else None,
     )
+
+
+@main.command("delivery")
+@_rounds_option
+@_seconds_option
+@click.option("--engines", type=_Names(_ENGINES, "engine"), help="With commas.  [default: sqlite,postgresql]")
+@workplace_options
+def delivery_command(
+    *, rounds: int | None, seconds: float | None, engines: tuple[str, ...] | None, workplace: Workplace
+) -> None:
+    """
+    Measure delivering alone: the outbox, mails over SMTP, and creating while a worker empties a backlog.
+
+    Each on installations of its own, so that --database has no place here.
+    """
+    if workplace.database is not None:
+        raise click.UsageError("deliveries are measured on several databases: leave --database out.")
+    wish = _wish(rounds=rounds, seconds=seconds, engines=engines, lanes=("create",))
+    with _failures_told():
+        found = deliveries_alone(workplace, wish)
+    reports.show_deliveries(found, console)
 
 
 @main.command("profile")

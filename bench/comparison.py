@@ -156,7 +156,8 @@ def compare(
         line_up = [idle, *measured]
         turn = number % len(line_up)
         runs = {
-            each.name: _run(each, lane, connections, effort, core, generate) for each in line_up[turn:] + line_up[:turn]
+            each.name: run_once(each, lane, connections, effort, core, generate)
+            for each in line_up[turn:] + line_up[:turn]
         }
         for each in measured:
             yield Comparison(
@@ -238,7 +239,8 @@ def _pairs(lane: Lane, subjects: Iterable[Subject]) -> Iterator[tuple[str, str, 
             yield "peer", alone[0].name, PEER, None
 
 
-def _run(subject: Subject, lane: Lane, connections: int, effort: Effort, core: int, generate: Generator) -> Run:
+def run_once(subject: Subject, lane: Lane, connections: int, effort: Effort, core: int, generate: Generator) -> Run:
+    """Answer how a subject does in a lane; raises LoadFailed at any answer that is not a 2xx."""
     plan = LoadPlan(
         host=subject.servers[0].host,
         ports=tuple(server.port for server in subject.servers),

@@ -113,7 +113,7 @@ def create_bodies() -> list[bytes]:
     return [
         msgspec.json.encode(
             {
-                "customerInformation": {"name": f"Payer {number}", "email": f"payer{number}@customer.example"},
+                "customerInformation": {"name": f"Payer {number}", "email": f"payer@customer-{number}.example"},
                 "invoiceInformation": {
                     "description": "Two days of consulting and what they took",
                     "dueDate": due_date,

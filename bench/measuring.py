@@ -10,6 +10,7 @@ import msgspec
 from bench.client import Account, Answer, Client
 from bench.comparison import Comparison, Effort, Subject, compare, relations_of, summaries_of
 from bench.database import Databases, own_databases, stored_bytes
+from bench.delivering import Deliveries, measure_deliveries
 from bench.lanes import LANES, TARGET_CONNECTIONS, Book, Lane
 from bench.load import generator_on
 from bench.machine import machine_with
@@ -28,6 +29,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     invoices: tuple[int, ...]
     effort: Effort
     measures_starts: bool = True
+    measures_deliveries: bool = True
     has_two_nodes: bool = True
     peer: Path | None = None
     """The Python of the peer's environment."""
@@ -72,6 +74,11 @@ def measure(workplace: Workplace, wish: Wish) -> Report:
                 comparisons = list(tell_comparison(compared, wish.effort))
             _refuse_lost(clients, before, answers, subjects, comparisons)
             loaded = {name: resident_bytes(subject.servers[0].ready.pid) for name, subject in served.items()}
+        deliveries = Deliveries()
+        if wish.measures_deliveries:
+            deliveries = measure_deliveries(
+                workplace, folder, databases, engines=wish.engines, effort=wish.effort, generate=generate
+            )
     return Report(
         at=datetime.now(UTC),
         rounds=wish.effort.rounds,
@@ -94,7 +101,20 @@ def measure(workplace: Workplace, wish: Wish) -> Report:
         summaries=summaries_of(comparisons),
         relations=relations_of(comparisons, subjects),
         comparisons=comparisons,
+        deliveries=deliveries,
     )
+
+
+def deliveries_alone(workplace: Workplace, wish: Wish) -> Deliveries:
+    """Answer the figures about delivering and nothing else; raises what `measure` raises."""
+    with (
+        workplace.folder() as folder,
+        generator_on(workplace.load_core) as generate,
+        _databases(workplace, wish) as databases,
+    ):
+        return measure_deliveries(
+            workplace, folder, databases, engines=wish.engines, effort=wish.effort, generate=generate
+        )
 
 
 def filled_product(workplace: Workplace, folder: Path, count: int) -> tuple[Product, Account]:

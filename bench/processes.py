@@ -28,7 +28,8 @@ class ServerFailed(Exception):
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
     """What a server writes into its ready file once it serves; other keys may stand beside these."""
 
-    api_url: str
+    api_url: str = ""
+    """Empty for what answers nobody."""
     pid: int
 
 

@@ -71,6 +71,10 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
         worker = ["--with-worker"] if self.with_worker else []
         return [*self.command, "serve", *self._data_options(), "--port", "0", *worker]
 
+    def worker_command(self) -> list[str]:
+        """Answer the command that delivers for servers that do not, but for its ready file."""
+        return [*self.command, "worker", *self._data_options(), "--public-url", "https://pay.example.com"]
+
     def environment(self) -> dict[str, str]:
         """Answer the settings of a production server, without the limit that would end the load."""
         return clean_environment({"PAYDUE_RATE_LIMIT": "0", "PAYDUE_MAILBOX_DIR": str(self.folder / "mailbox")})

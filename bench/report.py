@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.comparison import Comparison, Relation, Summary
+from bench.delivering import Beside, Deliveries, Delivery
+from bench.figures import Spread
 from bench.lanes import IDLE_MEMORY_TARGET_MB, LANES, P99_TARGET_MS, READY_TARGET_SECONDS, TARGET_CONNECTIONS
 from bench.machine import Machine
 from bench.product import Starts
@@ -57,6 +59,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     summaries: list[Summary]
     relations: list[Relation]
     comparisons: list[Comparison]
+    deliveries: Deliveries = Deliveries()
 
     def engine_of(self, subject: str) -> str:
         """Answer the engine that a subject runs on, empty for the peer."""
@@ -93,6 +96,7 @@ def show(report: Report, console: Console) -> None:
     show_speed(report.summaries, console)
     if report.relations:
         console.print(_rich_table("One against the other", _relation_rows(report.relations)))
+    show_deliveries(report.deliveries, console)
     verdicts = verdicts_on(report)
     console.print(_rich_table("Targets", _verdict_rows(verdicts)))
     met, doubtful = (sum(each.met for each in verdicts), sum(each.is_doubtful for each in verdicts))
@@ -111,6 +115,14 @@ def show_speed(summaries: Sequence[Summary], console: Console) -> None:
         console.print(f"Doubt: {doubt}", style="yellow", highlight=False, soft_wrap=True)
     if len(doubts) > _DOUBTS_SHOWN:
         console.print(f"... and {len(doubts) - _DOUBTS_SHOWN} more: see the columns load and others.", style="yellow")
+
+
+def show_deliveries(deliveries: Deliveries, console: Console) -> None:
+    """Print the figures about delivering, if there are any."""
+    if deliveries.figures:
+        console.print(_rich_table("Delivering", _delivery_rows(deliveries.figures)))
+    if deliveries.beside:
+        console.print(_rich_table("Creating while a worker delivers", _beside_rows(deliveries.beside)))
 
 
 def write(report: Report, folder: Path) -> Path:
@@ -253,6 +265,43 @@ def _relation_rows(relations: Iterable[Relation]) -> Rows:
     return rows
 
 
+def _delivery_rows(figures: Iterable[Delivery]) -> Rows:
+    rows = [["what", "engine", "a second", "low..high", "cpu us each"]]
+    rows += [
+        [
+            each.what,
+            each.engine,
+            f"{each.per_second.median:,.0f}",
+            _range(each.per_second, ",.0f"),
+            f"{each.cpu_us:.0f}",
+        ]
+        for each in figures
+    ]
+    return rows
+
+
+def _beside_rows(beside: Iterable[Beside]) -> Rows:
+    rows = [["worker", "engine", "alone/s", "creates/s", "times", "low..high", "its core", "low..high"]]
+    rows += [
+        [
+            each.worker,
+            each.engine,
+            f"{each.alone_per_second.median:,.0f}",
+            f"{each.per_second.median:,.0f}",
+            f"{each.times.median:.2f}",
+            _range(each.times, ".2f"),
+            f"{each.core.median:.2f}",
+            _range(each.core, ".2f"),
+        ]
+        for each in beside
+    ]
+    return rows
+
+
+def _range(spread: Spread, form: str) -> str:
+    return f"{spread.low:{form}}..{spread.high:{form}}"
+
+
 def _verdict_rows(verdicts: Iterable[Verdict]) -> Rows:
     rows = [["target", "wanted", "found", ""]]
     rows += [[each.what, each.wanted, each.found, each.outcome] for each in verdicts]
@@ -265,6 +314,8 @@ def _markdown(report: Report) -> str:
         f"# Benchmark of {report.at:%Y-%m-%d %H:%M} UTC",
         markdown_table(_speed_rows(report.summaries)),
         markdown_table(_relation_rows(report.relations)) if report.relations else "",
+        markdown_table(_delivery_rows(report.deliveries.figures)) if report.deliveries.figures else "",
+        markdown_table(_beside_rows(report.deliveries.beside)) if report.deliveries.beside else "",
         markdown_table(_verdict_rows(verdicts_on(report))),
         "\n".join(f"- {line}" for line in machine_lines(report)),
         "\n".join(["Reasons to doubt these figures:", "", *(f"- {doubt}" for doubt in doubts)]) if doubts else "",

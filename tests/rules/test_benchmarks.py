@@ -268,7 +268,7 @@ def test_the_help_names_every_lane():
     assert all(lane in shown.stdout for lane in LANES)
 
 
-@pytest.mark.parametrize("command", ["profile", "calibrate"])
+@pytest.mark.parametrize("command", ["delivery", "profile", "calibrate"])
 def test_the_commands_have_help_of_their_own(command):
     assert bench(command, "--help").returncode == 0
 
