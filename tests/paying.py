@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -64,6 +65,27 @@ class Steps:
         yield
         await asyncio.sleep(0)
         self.step()
+
+
+class Mortal:
+    """Stands before a store or its attempts, and lets the process die before or after any call that writes or reads."""
+
+    def __init__(self, real: Any, steps: Steps) -> None:
+        self._real = real
+        self._steps = steps
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._real, name)
+        if name not in ("invoice", "commit", "attempt", "keep", "attempt_by_payer_key", "unapplied"):
+            return found
+
+        async def stepping(*arguments: Any, **named: Any) -> Any:
+            self._steps.step()
+            answer = await found(*arguments, **named)
+            self._steps.step()
+            return answer
+
+        return stepping
 
 
 class MovedClock:
