@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from builders import NOON, a_payment, an_invoice, some_terms
 from paydue.domain.attempts import AttemptState
@@ -27,6 +28,7 @@ from paydue.usecases.cancel_invoice import cancel_invoice
 from paydue.usecases.gateway_ports import Kind, Outcome
 from paydue.usecases.pay_invoice import abandon_payment, charge_payment
 from paydue.usecases.record_payment import record_payment
+from paydue.usecases.settle_payment import settle_payment
 from paying import PAYER, Shop
 
 IN_PARTS = some_terms("100", allows_partial_payments=True, minimum_partial_amount=Decimal(10))
@@ -56,6 +58,15 @@ async def test_paying_all_makes_the_invoice_paid(whole_shop: Shop) -> None:
     mails = [message.recipient for message in whole_shop.memory.messages if message.topic == "paid"]
     assert sorted(mails) == ["payer@example.com", "tanya.lee@my-email.world"]
     whole_shop.assert_books_agree()
+
+
+async def test_an_amount_is_kept_in_its_shortest_form_however_the_processor_writes_it(whole_shop: Shop) -> None:
+    attempt = (await whole_shop.begin("293.5")).attempt
+    answered = replace(whole_shop.processor.pay(attempt, "ok"), amount=Decimal("293.50"))
+    settled = await settle_payment(
+        whole_shop.books, attempt.attempt_id, answered, at=whole_shop.clock.now(), actor=PAYER
+    )
+    assert (str(settled.charged), str(whole_shop.invoice.history[-1].amount)) == ("293.5", "293.5")
 
 
 async def test_two_payers_pay_a_part_each(shop: Shop) -> None:

@@ -61,6 +61,8 @@ def decided(attempt: PaymentAttempt, invoice: Invoice, outcome: Outcome, at: dat
     if outcome.reference and outcome.reference != attempt.reference:
         # An answer about somebody else's payment proves nothing about this one.
         outcome = Outcome(kind=Kind.UNKNOWN, raw=f"the answer is about {outcome.reference[:64]!r}")
+    # Processors write 100.00 where we write 100.
+    outcome = replace(outcome, amount=shortest(outcome.amount))
     return _DECISIONS[outcome.kind](attempt, invoice, outcome, at)
 
 
