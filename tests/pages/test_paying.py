@@ -201,7 +201,8 @@ async def test_what_is_not_known_is_being_confirmed_and_never_offered_again(till
     told = await till.pay("lost after")
     assert (told["state"], "go" in told) == ("confirming", False)
     refused = await till.begin("another-key-00001")
-    assert (refused.status_code, refused.json()["state"]) == (409, "changed")
+    assert refused.headers["content-type"].startswith("text/html")
+    assert len(await till.attempts()) == 1
 
 
 async def test_a_challenge_is_told_and_its_end_is_asked_for(till: Till) -> None:
@@ -442,7 +443,8 @@ async def test_too_many_declined_cards_pause_the_link_and_say_until_when(open_ti
     for number in range(2):
         await till.pay("decline", key=f"some-payer-key-{number}")
     paused = await till.begin("some-payer-key-2")
-    assert (paused.status_code, paused.json(), paused.headers["retry-after"]) == (429, {"state": "paused"}, "900")
+    assert (paused.status_code, paused.headers["retry-after"]) == (429, "900")
+    assert (await till.post(payer_key=KEY)).status_code == 429
     till.books.clock.at += timedelta(minutes=15)
     assert (await till.begin("some-payer-key-2")).status_code == 201
 

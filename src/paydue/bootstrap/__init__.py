@@ -108,6 +108,7 @@ async def open_service(
     tools = _gateway_tools(config, clock, sandbox, is_development=is_demo or config.development)
     desk = join_desk(config, store, tools)
     press = Press()
+    secrets = SystemSecrets()
     post_office = None
     if with_worker:
         post_office = join_post_office(
@@ -129,7 +130,7 @@ async def open_service(
         ),
     )
     routes = api_routes(
-        secrets=SystemSecrets(),
+        secrets=secrets,
         lately=lately,
         logo_cleaner=ProcessLogoCleaner(),
         portal_url=portal_url,
@@ -153,6 +154,8 @@ async def open_service(
         press=press,
         secret=_secret(config),
         addresses=SiteAddresses(portal_url=portal_url, tls_host=tls_host, is_public_tls=_is_public_tls(portal_url)),
+        desk=desk,
+        secrets=secrets,
     )
     api = Api(
         store=store,

@@ -1,7 +1,7 @@
 """Composes what people open in a browser: payment pages with their PDFs, and the documentation."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -9,9 +9,13 @@ import msgspec
 from paydue.config import Config
 from paydue.documents.press import Press
 from paydue.domain.attempts import AttemptState
-from paydue.pages.page_options import PageOptions, PaidBy, PaymentsOf
+from paydue.pages.desk import PayLimits, Payments
+from paydue.pages.page_options import FaceOf, PageOptions, PaidBy, PaymentsOf
 from paydue.pages.site import Site
-from paydue.usecases.ports import Clock
+from paydue.pages.slip import NO_GATEWAY, GatewayFace, Way
+from paydue.usecases.gateway_ports import Gateway
+from paydue.usecases.payment_desk import PaymentDesk
+from paydue.usecases.ports import Clock, Secrets
 from paydue.wire import openapi_document
 from paydue.wire.api import new_correlation_id
 from paydue.wire.limits import FailureLimit
@@ -22,6 +26,14 @@ if TYPE_CHECKING:
     from paydue.storage.sqlite.store import SqliteStore
 
 _LINK_MISSES_A_MINUTE: Final = 30
+# For an address, and for a link. Forms open by themselves when a payer turns to them; only a click charges.
+_BEGINS_AN_HOUR: Final = 120
+_CHARGES_AN_HOUR: Final = 30
+_NEW_LINKS_AN_HOUR: Final = 10
+
+# What payers know gateways by.
+_GATEWAY_NAMES: Final = {"sandbox": "Test processor", "cybersource": "Cybersource", "stripe": "Stripe"}
+_TEST_CARD: Final = "4111 1111 1111 1111"
 
 
 class SiteAddresses(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +56,8 @@ def open_site(
     press: Press,
     secret: bytes,
     addresses: SiteAddresses,
+    desk: PaymentDesk,
+    secrets: Secrets,
 ) -> Site:
     """Return everything that is not the API. `secret` lies outside of the database and makes addresses unguessable."""
     misses = _LINK_MISSES_A_MINUTE if config.rate_limit > 0 else 0
@@ -57,11 +71,53 @@ def open_site(
             count_miss=FailureLimit(misses, 60, time.monotonic).count,
             link_of=lambda token: payment_link(addresses.portal_url, token),
             secret=secret,
+            face_of=_face_of(desk),
             payments_of=_payments_of(store),
+        ),
+        payments=Payments(
+            desk=desk,
+            ids=desk.ids,
+            secrets=secrets,
+            portal_url=addresses.portal_url,
+            limits=_pay_limits(config, desk),
         ),
         press=press,
         new_correlation_id=new_correlation_id,
         is_public_tls=addresses.is_public_tls,
+    )
+
+
+def _face_of(desk: PaymentDesk) -> FaceOf:
+    async def face_of(merchant_id: str) -> GatewayFace:
+        gateway = desk.current_gateway(merchant_id)
+        return _face(gateway) if gateway is not None else NO_GATEWAY
+
+    return face_of
+
+
+def _face(gateway: Gateway) -> GatewayFace:
+    able = gateway.capabilities
+    return GatewayFace(
+        name=_GATEWAY_NAMES.get(able.name, able.name),
+        way=Way.REDIRECT if able.redirects else Way.EMBEDDED,
+        is_test=able.is_test,
+        sources=gateway.content_sources(),
+        test_hint=_TEST_CARD if able.is_test else "",
+    )
+
+
+def _pay_limits(config: Config, desk: PaymentDesk) -> PayLimits:
+    if not config.rate_limit:
+        return PayLimits(tries=None)
+
+    def an_hour(count: int) -> Callable[[str], float]:
+        return FailureLimit(count, 3600, time.monotonic).count
+
+    return PayLimits(
+        begins=an_hour(_BEGINS_AN_HOUR),
+        charges=an_hour(_CHARGES_AN_HOUR),
+        new_links=an_hour(_NEW_LINKS_AN_HOUR),
+        tries=desk.limits,
     )
 
 

@@ -88,19 +88,20 @@ def state_json(attempt: PaymentAttempt, settings: Settings, page: str) -> dict[s
     return told
 
 
-def opened_json(attempt: PaymentAttempt, checkout: Checkout, page: str) -> dict[str, Any]:
-    """Return what the page's script needs to show the gateway's form."""
+def opened_json(attempt: PaymentAttempt, checkout: Checkout, page: str, seconds: int) -> dict[str, Any]:
+    """Return what the page's script needs to show the gateway's form, which lasts for so many seconds."""
     handed_on = ("frame_url", "client_token", "script_url", "integrity", "redirect_url")
     return {
         "attempt_id": attempt.attempt_id,
         "state": "open",
         "page": page,
         "amount": str(attempt.amount),
+        "seconds": seconds,
         **{name: value for name in handed_on if (value := getattr(checkout, name)) is not None},
     }
 
 
-def slip_of(attempt: PaymentAttempt, found: Found, fresh: Slip) -> Slip:
+def slip_of(attempt: PaymentAttempt, found: Found, fresh: Slip, language: str) -> Slip:
     """Return the slip that tells how the attempt stands; what was typed for it is there to be tried again."""
     told = replace(
         fresh,
@@ -110,7 +111,7 @@ def slip_of(attempt: PaymentAttempt, found: Found, fresh: Slip) -> Slip:
         reason=attempt.reason,
     )
     if attempt.state in _ENDED_WITHOUT_MONEY:
-        return typed_before(attempt, found).on(replace(told, headline=_headline_of_end(attempt)))
+        return typed_before(attempt, found, language).on(replace(told, headline=_headline_of_end(attempt)))
     if attempt.state is AttemptState.WAITING_FOR_PAYER:
         return replace(told, headline=Headline.CHALLENGE, challenge_url=attempt.next_url or "")
     if attempt.state in _CONFIRMING:

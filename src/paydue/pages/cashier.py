@@ -14,7 +14,7 @@ import msgspec
 
 from paydue.domain.attempts import AttemptState, PaymentAttempt
 from paydue.domain.errors import GatewayRefusal, NoSuchAttempt, Refusal, TooManyTries
-from paydue.domain.payable import payable_now
+from paydue.domain.payable import check_tries, payable_now
 from paydue.domain.payer_details import NOBODY, Payer
 from paydue.pages.attempt_answers import link_of
 from paydue.pages.desk import Payments
@@ -200,6 +200,16 @@ class Cashier:
         except Refusal:
             # Paid, canceled or being paid meanwhile: the page that is opened next says so.
             return
+
+    async def check_tries(self, visit: Visit) -> None:
+        """Raises TooManyTries while this link pauses."""
+        if self._limits.tries is not None:
+            check_tries(await visit.books.attempts.attempts_of(visit.number), self._clock.now(), self._limits.tries)
+
+    def seconds_left(self, begun: Begun) -> int:
+        """Return how long the form that was opened lasts."""
+        ends_at = begun.checkout.expires_at if begun.checkout is not None else begun.attempt.expires_at
+        return max(0, int((min(ends_at, begun.attempt.expires_at) - self._clock.now()).total_seconds()))
 
     def seconds_until(self, refusal: TooManyTries) -> int:
         """Return how long to wait, a second at least."""

@@ -20,21 +20,20 @@ from paydue.domain.merchant_fields import FieldDefinition, FieldType, FieldValue
 from paydue.domain.money import exponent
 from paydue.domain.payable import Payable
 from paydue.domain.payer_details import Payer, PayerDetails, ShippingAddress, asked_of_payer, is_phone
-from paydue.language.locales import SOURCE_LANGUAGE, locale_of
+from paydue.language.amounts import format_figures
+from paydue.language.countries import country_names
+from paydue.language.locales import SOURCE_LANGUAGE
 from paydue.language.typed_amounts import Misread, read_typed_amount
 from paydue.pages import slip as form
 from paydue.pages.payment_page import Found
 from paydue.pages.slip import Fault, ShipTo, Slip, Wrong
 
 _KEY: Final = re.compile(r"[A-Za-z0-9_-]{16,64}", re.ASCII)
-_COUNTRY: Final = re.compile(r"[A-Z]{2}", re.ASCII)
 _LONGEST_TEXT: Final = 255
 _LONGEST_ADDRESS_LINE: Final = 100
 _SHIP_PREFIX: Final = "ship_"
 # Where a street is enough: these are cities themselves.
 _CITIES: Final = frozenset(("GI", "HK", "MC", "MO", "SG", "VA"))
-# What Babel names beside countries.
-_NO_COUNTRIES: Final = frozenset(("EU", "EZ", "QO", "UN", "XA", "XB", "ZZ"))
 
 
 class Typed(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +78,7 @@ def read_typed(fields: Mapping[str, str], found: Found) -> Typed:
     )
 
 
-def typed_before(attempt: PaymentAttempt, found: Found) -> Typed:
+def typed_before(attempt: PaymentAttempt, found: Found, language: str) -> Typed:
     """Return the form as it was when that attempt was made, to be shown again."""
     details = attempt.details or PayerDetails()
     shipping = details.shipping
@@ -87,7 +86,7 @@ def typed_before(attempt: PaymentAttempt, found: Found) -> Typed:
     return Typed(
         payer_key=attempt.payer_key,
         pays_balance=pays_balance,
-        amount="" if pays_balance else str(attempt.amount),
+        amount="" if pays_balance else format_figures(attempt.amount, attempt.currency, language),
         email=attempt.payer_email,
         phone=details.phone or "",
         ship_to=ShipTo()
@@ -181,22 +180,13 @@ def _ship_faults(ship_to: ShipTo) -> list[Fault]:
         if not value:
             if part in ("country", "street") or (part == "city" and ship_to.country not in _CITIES):
                 faults.append(Fault(name, Wrong.ADDRESS_MISSING))
-        elif part == "country" and not is_country(value):
+        elif part == "country" and value not in country_names(SOURCE_LANGUAGE):
             faults.append(Fault(name, Wrong.COUNTRY_UNKNOWN))
         elif len(value) > _LONGEST_ADDRESS_LINE:
             faults.append(Fault(name, Wrong.TEXT_LONG, {"most": _LONGEST_ADDRESS_LINE}))
         elif holds_card_number(value):
             faults.append(Fault(name, Wrong.CARD_NUMBER))
     return faults
-
-
-def is_country(code: str) -> bool:
-    """Tell whether that is the ISO 3166 code of a country."""
-    return (
-        _COUNTRY.fullmatch(code) is not None
-        and code not in _NO_COUNTRIES
-        and code in locale_of(SOURCE_LANGUAGE).territories
-    )
 
 
 def _field_faults(definition: FieldDefinition, value: str) -> list[Fault]:

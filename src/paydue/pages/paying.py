@@ -105,6 +105,7 @@ class Paying:
             checked = self._cashier.check(visit, typed)
             if visit.gateway is None or visit.fresh.gateway.way is not Way.REDIRECT:
                 # The gateway's frame cannot be without a script, and the page says so where it would be.
+                await self._cashier.check_tries(visit)
                 return self._page.page(visit.found, visit.language, slip)
             begun = await self._cashier.begin(visit, visit.gateway, typed, checked)
         except WrongForm as refusal:
@@ -131,7 +132,7 @@ class Paying:
         if attempt.state is AttemptState.SETTLED:
             receipt = self._page.receipt_path(visit.found, f"{attempt.transaction_id}", visit.named_language)
             return see_other(settings.redirect_accepted or receipt)
-        return self._page.page(visit.found, visit.language, slip_of(attempt, visit.found, visit.fresh))
+        return self._page.page(visit.found, visit.language, slip_of(attempt, visit.found, visit.fresh, visit.language))
 
     async def _came_back(self, visit: Visit, attempt: PaymentAttempt, *, canceled: bool) -> PaymentAttempt:
         """Find out what became of an attempt on the gateway's own page: what a browser says of it is a hint."""
@@ -167,9 +168,10 @@ class Paying:
     async def _below(self, visit: Visit, below: str, fields: Mapping[str, str] | None) -> Answer:
         """Answer what stands below a link; `fields` of None: it is only read."""
         match = _BELOW.fullmatch(below)
+        typed = read_typed(fields or {}, visit.found)
         try:
             if below == _ATTEMPTS and fields is not None:
-                return await self._begin(visit, read_typed(fields, visit.found))
+                return await self._begin(visit, typed)
             if match is None:
                 return json_answer(404, {"state": "unknown"})
             attempt = await self._cashier.attempt(visit, match[1])
@@ -182,15 +184,15 @@ class Paying:
             elif match[2] == "abandon":
                 attempt = await self._cashier.leave(visit, attempt)
             elif fields is not None:
-                attempt = await self._charged(visit, attempt, fields)
+                attempt = await self._cashier.charge(visit, attempt, typed, fields.get(_HANDED_OVER, ""))
         except WrongForm as refusal:
-            return self._faulty(visit, read_typed(fields or {}, visit.found).on(visit.fresh), refusal.faults)
+            return self._faulty(visit, typed.on(visit.fresh), refusal.faults)
         except AnotherAmount:
             return json_answer(409, {"state": "another amount"})
         except NoCard:
             return json_answer(422, {"state": "no card"})
         except Refusal as refusal:
-            return self._refused_script(visit, refusal)
+            return await self._refused_script(visit, typed.on(visit.fresh), refusal)
         return json_answer(200, state_json(attempt, visit.found.settings, visit.page_of(attempt)))
 
     async def _begin(self, visit: Visit, typed: Typed) -> Answer:
@@ -203,22 +205,15 @@ class Paying:
         page = visit.page_of(begun.attempt)
         if begun.checkout is None:
             return json_answer(200, state_json(begun.attempt, visit.found.settings, page))
-        return json_answer(201, opened_json(begun.attempt, begun.checkout, page))
+        return json_answer(201, opened_json(begun.attempt, begun.checkout, page, self._cashier.seconds_left(begun)))
 
-    async def _charged(self, visit: Visit, attempt: PaymentAttempt, fields: Mapping[str, str]) -> PaymentAttempt:
-        typed = read_typed(fields, visit.found)
-        return await self._cashier.charge(visit, attempt, typed, fields.get(_HANDED_OVER, ""))
-
-    def _refused_script(self, visit: Visit, refusal: Refusal) -> Answer:
-        """Tell the script. `changed` asks it to load the page anew: the invoice is not what it showed."""
+    async def _refused_script(self, visit: Visit, slip: Slip, refusal: Refusal) -> Answer:
+        """Tell the script: by the page as it is now, or by `changed`, which asks it to load that anew."""
         match refusal:
-            case TooManyTries():
-                wait = str(self._cashier.seconds_until(refusal)).encode()
-                return json_answer(429, {"state": "paused"}, (b"retry-after", wait))
             case NoSuchAttempt() | AttemptNotOpen():
                 return json_answer(404, {"state": "unknown"})
-            case GatewayRefusal():
-                return json_answer(503, {"state": "down"})
+            case TooManyTries() | AmountNotPayable() | PaymentInFlight() | GatewayRefusal():
+                return await self._refused(visit, slip, refusal)
         return json_answer(409, {"state": "changed", "page": visit.link()})
 
     async def _visit(self, scope: Scope, found: Found, query: Mapping[str, str]) -> Visit:

@@ -55,7 +55,7 @@ def _challenge(writer: InvoiceWriter, slip: Slip) -> Values:
         facts=_facts(writer, say("Amount"), slip),
         action=(icon("external"), say("Go to your bank")),
     )
-    return message | ({"check_url": slip.challenge_url} if slip.challenge_url else {})
+    return message | ({"check_url": slip.challenge_url, "is_challenge": True} if slip.challenge_url else {})
 
 
 def _canceled(writer: InvoiceWriter, today: date) -> Values:
@@ -119,6 +119,7 @@ def _message(
         "action_glyph": action[0],
         "action": action[1],
         "is_waiting": is_waiting,
+        "is_challenge": False,
     }
 
 
