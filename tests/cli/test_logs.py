@@ -6,6 +6,7 @@ import logging
 import pytest
 
 from paydue.cli.logs import JsonLines, TextLines
+from paydue.domain.card_numbers import holds_card_number
 
 
 def record(message: str, level: int = logging.INFO, **facts: object) -> logging.LogRecord:
@@ -53,3 +54,21 @@ def test_a_failure_is_told_with_where_it_happened(form):
 
 def test_what_json_cannot_hold_is_described():
     assert json.loads(JsonLines().format(record("event", thing={1, 2})))["thing"] == "{1, 2}"
+
+
+@pytest.mark.parametrize("form", [JsonLines(), TextLines()])
+@pytest.mark.parametrize(
+    "card", ["4111111111111111", "4111 1111 1111 1111", "4111\u00a01111\u00a01111\u00a01111", 4111111111111111]
+)
+def test_a_card_number_is_never_written(form: logging.Formatter, card: object) -> None:
+    try:
+        raise ValueError(f"cannot read {card}")
+    except ValueError as fault:
+        failed = record(f"failed {card}", path=f"/paydue/v1/{card}", amounts=[card], facts={"card": card}, own=card)
+        failed.exc_info = (ValueError, fault, fault.__traceback__)
+    line = form.format(failed)
+
+    assert not holds_card_number(line.encode().decode("unicode_escape"))
+    assert "1111" in line
+    if isinstance(form, JsonLines):
+        json.loads(line)

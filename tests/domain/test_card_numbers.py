@@ -2,7 +2,7 @@
 
 import pytest
 
-from paydue.domain.card_numbers import holds_card_number
+from paydue.domain.card_numbers import holds_card_number, masked
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,9 @@ from paydue.domain.card_numbers import holds_card_number
         "3530111333300000",
         "6011111111111117",
         "Visa:4000056655665556.",
+        "4111.1111.1111.1111",
+        "4111\u00a01111\u20111111\u202f1111",
+        "\uff14\uff11\uff11\uff11\uff11\uff11\uff11\uff11\uff11\uff11\uff11\uff11\uff11\uff11\uff11\uff11",
     ],
 )
 def test_a_card_number_is_found(text: str) -> None:
@@ -39,3 +42,16 @@ def test_a_card_number_is_found(text: str) -> None:
 )
 def test_other_digits_pass(text: str) -> None:
     assert not holds_card_number(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("card 4111 1111 1111 1111, thanks", "card XXXX XXXX XXXX 1111, thanks"),
+        ("378282246310005 and 5555-5555-5555-4444", "XXXXXXXXXXX0005 and XXXX-XXXX-XXXX-4444"),
+        ("\u00fc 4111\u00a01111\u00a01111\u00a01111", "\u00fc XXXX\u00a0XXXX\u00a0XXXX\u00a01111"),
+        ("4111111111111112", "4111111111111112"),
+    ],
+)
+def test_a_card_number_is_masked_but_for_its_end(text: str, shown: str) -> None:
+    assert masked(text) == shown

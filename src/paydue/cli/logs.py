@@ -6,6 +6,8 @@ import sys
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
+from paydue.domain.card_numbers import masked
+
 # What every record has; all else on it was given with `extra`, and is what the event is about.
 _USUAL: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 
@@ -36,7 +38,7 @@ class JsonLines(logging.Formatter):
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         # ASCII only: no sign of a stranger's can then end a line, or be one that cannot be written.
-        return json.dumps(line, default=repr)
+        return json.dumps(_without_cards(line), default=lambda value: masked(repr(value)))
 
 
 class TextLines(logging.Formatter):
@@ -51,9 +53,23 @@ class TextLines(logging.Formatter):
         return line
 
 
+def _without_cards(value: Any) -> Any:
+    """Return what JSON is made of, with card numbers masked: as text they are not numbers any more."""
+    if isinstance(value, dict):
+        return {name: _without_cards(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_cards(each) for each in value]
+    if isinstance(value, str):
+        return masked(value)
+    if isinstance(value, int) and (shown := masked(str(value))) != str(value):
+        return shown
+    return value
+
+
 def _facts(record: logging.LogRecord) -> dict[str, Any]:
     return {name: value for name, value in vars(record).items() if name not in _USUAL}
 
 
 def _shown(value: object) -> str:
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in str(value))
+    text = masked(str(_without_cards(value)))
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)

@@ -1,9 +1,11 @@
-"""Telling a payment card number from other long digits, so that none is ever stored."""
+"""Telling a payment card number from other long digits, so that none is ever stored or logged."""
 
 import re
+import unicodedata
+from collections.abc import Iterator
 
-# 15, 16 or 19 digits, perhaps with single spaces or hyphens between them, not part of a longer run.
-_CANDIDATE = re.compile(r"(?<![0-9])[2-6](?:[ -]?[0-9]){13,18}(?![0-9])", re.ASCII)
+# 15, 16 or 19 digits, perhaps with single signs between them, not part of a longer run.
+_CANDIDATE = re.compile(r"(?<![0-9])[2-6](?:[ .-]?[0-9]){13,18}(?![0-9])", re.ASCII)
 _LENGTHS = frozenset((15, 16, 19))
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 
@@ -14,11 +16,39 @@ def holds_card_number(text: str) -> bool:
 
     Product codes of 8, 12, 13 or 14 digits, IBANs and telephone numbers pass.
     """
+    return any(True for _ in _found(text if text.isascii() else _plain(text)))
+
+
+def masked(text: str) -> str:
+    """Return the text with every card number in it but for its last four digits replaced by `X`."""
+    # Signs are put one for one, so that what is found in the plain form stands at the same place.
+    signs = list(text)
+    for match in _found(text if text.isascii() else _plain(text)):
+        places = [place for place in range(*match.span()) if match.string[place].isdigit()]
+        for place in places[:-4]:
+            signs[place] = "X"
+    return "".join(signs)
+
+
+def _found(text: str) -> Iterator[re.Match[str]]:
     for match in _CANDIDATE.finditer(text):
         digits = [int(character) for character in match[0] if character.isdigit()]
         if len(digits) in _LENGTHS and _starts_like_a_card(digits) and _passes_luhn(digits):
-            return True
-    return False
+            yield match
+
+
+def _plain(text: str) -> str:
+    """Return the text with the digits, spaces and dashes of other scripts written as ASCII has them."""
+    return "".join(map(_plain_sign, text))
+
+
+def _plain_sign(sign: str) -> str:
+    if sign.isascii():
+        return sign
+    digit = unicodedata.decimal(sign, None)
+    if digit is not None:
+        return str(digit)
+    return {"Zs": " ", "Pd": "-"}.get(unicodedata.category(sign), sign)
 
 
 def _starts_like_a_card(digits: list[int]) -> bool:

@@ -17,6 +17,7 @@ from paydue.domain.money import CURRENCIES, read_digits, shortest, truncated
 from paydue.wire.strict_json import NumberText
 
 MISSING: Final = "MISSING_FIELD"
+CARD_NUMBER: Final = "Invalid: looks like a card number, which must not be stored"
 MAXIMUM_FAULTS: Final = 100
 
 _AMOUNT = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+", re.ASCII)
@@ -155,7 +156,7 @@ class Reader:
             self.fault(name, f"Invalid: {form}")
             return None
         if len(value) >= 15 and holds_card_number(value):
-            self.fault(name, "Invalid: looks like a card number, which must not be stored")
+            self.fault(name, CARD_NUMBER)
             return None
         return value
 
@@ -265,6 +266,9 @@ class Reader:
             return None
         if type(value) is not str or not is_email(value):
             self.fault(name, "Invalid email")
+            return None
+        if holds_card_number(value):
+            self.fault(name, CARD_NUMBER)
             return None
         return value
 

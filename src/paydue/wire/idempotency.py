@@ -10,8 +10,10 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+from paydue.domain.card_numbers import holds_card_number
 from paydue.domain.errors import Fault, IdempotencyKeyInUse, IdempotencyKeyReused, InvalidFields
 from paydue.usecases.ports import Answer, MerchantStore, Receipt, ReceiptExists
+from paydue.wire.fields import CARD_NUMBER
 
 HEADER: Final = b"idempotency-key"
 _FORM = re.compile(rb"[\x21-\x7e]{1,255}")
@@ -41,6 +43,8 @@ class IdempotentPosts:
         """
         if not _FORM.fullmatch(key):
             raise InvalidFields((Fault("Idempotency-Key", "Invalid: 1 to 255 visible ASCII characters are needed"),))
+        if holds_card_number(key.decode("ascii")):
+            raise InvalidFields((Fault("Idempotency-Key", CARD_NUMBER),))
         text, fingerprint = key.decode("ascii"), hashlib.sha256(request).digest()
         running = (store.merchant_id, text)
         if running in self._running:

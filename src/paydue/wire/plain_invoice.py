@@ -120,8 +120,8 @@ _AMOUNT: Final = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+", re.ASCII)
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _NUMBER: Final = re.compile(r"[A-Za-z0-9_-]+")
 _ALPHANUMERIC: Final = re.compile(r"[A-Za-z0-9]+")
-# May be within a card number, as the other reader finds out: so many digits with at most one sign between them.
-_LONG_DIGITS: Final = re.compile(r"(?:[0-9][ -]?){15}", re.ASCII)
+# May be within a card number, as the other reader finds out: so many digits with at most one sign between.
+_LONG_DIGITS: Final = re.compile(r"(?:\d\W?){15}")
 _DELIVERY_MODES: Final = {"email": DeliveryMode.EMAIL, "none": DeliveryMode.NONE}
 _TEXT_ALONE: Final = frozenset((str,))
 
