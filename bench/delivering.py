@@ -134,7 +134,7 @@ def _mails(product: Product, rounds: int, generate: Generator) -> Delivery:
             say(f"{product.engine}: mails, round {number}: {speeds[-1]:,.0f} mails/s")
     return Delivery(
         engine=product.engine,
-        what="mails over SMTP, written and signed off",
+        what="mails, written and submitted by SMTP",
         per_second=spread_of(speeds),
         cpu_us=spread_of(cpu_us).median,
     )
