@@ -1,7 +1,6 @@
 """What a payer's clicks do, with a script in the page and without: over a real store, and a processor with a ledger."""
 
 import asyncio
-import json
 import re
 from datetime import date, timedelta
 from decimal import Decimal
@@ -417,10 +416,10 @@ async def test_what_is_wrong_is_told_before_anything_is_charged(till: Till, chan
     attempt = (await till.begin(**said)).json()
     answer = await till.charge(attempt, **said)
     assert answer.status_code == 422
-    assert "4111" not in without_nonce(answer.text)
     assert till.processor.charges == {}
-    for stored in await till.attempts():
-        assert "4111" not in json.dumps(str(stored))
+    for text in (answer.text, *map(str, await till.attempts())):
+        # The whole number: names made by chance may hold any four digits.
+        assert "4111111111111111" not in re.sub("[ -]", "", text)
 
 
 async def test_a_masked_address_is_the_one_that_we_have(till: Till) -> None:

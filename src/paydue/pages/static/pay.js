@@ -507,8 +507,9 @@
   }
 
   function watchNotice() {
-    byId("notice")?.focus();
-    if (document.querySelector("[data-wait]")) wait();
+    const isWaiting = document.querySelector("[data-wait]") !== null;
+    if (isWaiting) wait();
+    else byId("notice")?.focus();
     // Loaded anew in the middle of the bank's question: it is asked again.
     if (asked && attemptId()) challenge(asked.href, {attempt_id: attemptId(), page: location.href});
   }
