@@ -413,6 +413,51 @@ def test_a_server_killed_in_the_middle_of_a_charge_charges_once_and_tells_the_pa
             assert payments_of(client, invoice) == ["9996.00"]
 
 
+# --- gateways that bring a library instead of a frame ---
+
+LIBRARY = """
+globalThis.VAS = {UnifiedCheckout: async (session) => ({createCheckout: () => ({
+  destroy() {},
+  mount: (place) => new Promise((resolve) => {
+    const button = Object.assign(document.createElement("button"), {type: "button", textContent: `Pay by ${session}`});
+    button.onclick = () => resolve("token of the library");
+    document.querySelector(place).append(button);
+  }),
+})})};
+"""
+
+
+def test_a_library_of_the_gateways_draws_its_own_form_and_hands_over_its_token(
+    shop: Client, payer: Payer, demo: Server
+) -> None:
+    """The gateway is played here: its library, and what the server would answer with it."""
+    link = link_of(an_invoice(shop))
+    attempt = "00000000-0000-4000-8000-000000000001"
+    opened = {
+        "attempt_id": attempt,
+        "state": "open",
+        "page": f"{link}&attempt={attempt}",
+        "seconds": 900,
+        "client_token": "session",
+        "script_url": f"{demo.ready['api_url']}/library.js",
+    }
+    sent: list[str] = []
+
+    def charged(route: Any) -> None:
+        sent.append(route.request.post_data)
+        route.fulfill(json={"attempt_id": attempt, "state": "settled", "page": link, "go": link})
+
+    payer.page.route(re.compile(r"/attempts(\?|$)"), lambda route: route.fulfill(status=201, json=opened))
+    payer.page.route("**/library.js", lambda route: route.fulfill(content_type="text/javascript", body=LIBRARY))
+    payer.page.route("**/charge*", charged)
+    payer.open(link)
+    payer.page.locator("#pay").hover()
+    payer.page.get_by_role("button", name="Pay by session").click()
+    payer.page.wait_for_url(link)
+    assert len(sent) == 1
+    assert "token=token+of+the+library" in sent[0]
+
+
 # --- links that are over, and browsers without a script ---
 
 
