@@ -8,6 +8,7 @@ import click
 import msgspec
 from rich.table import Table
 
+from bench import pages
 from bench import report as reports
 from bench.client import Client, UnexpectedAnswer
 from bench.comparison import Effort, Subject, compare, summaries_of
@@ -24,6 +25,7 @@ from bench.workplace import Workplace, workplace_options
 
 _ROOT = Path(__file__).parents[1]
 _RESULTS = Path(__file__).parent / "results"
+_PAGES = _ROOT / "docs" / "reference"
 _PEER = _ROOT / ".venv-peer" / "bin" / "python"
 _ENGINES = ("sqlite", "postgresql")
 # Many short rounds rather than few long ones: a burst of somebody else's work then spoils one and not the median.
@@ -130,6 +132,7 @@ def main(
       python -m bench --lanes get --rounds 30            one lane, more exact
       python -m bench --engines sqlite --invoices 10000  one engine, one size
       python -m bench delivery                           outbox and mails, and what creating loses meanwhile
+      python -m bench report                             everything, and the results pages of the documentation
       python -m bench profile --lane get                 in which functions the time goes
       python -m bench calibrate                          floor against floor: how exact are the figures here?
     """
@@ -210,6 +213,27 @@ def delivery_command(
     with _failures_told():
         found = deliveries_alone(workplace, wish)
     reports.show_deliveries(found, console)
+
+
+@main.command("report")
+@click.option("--from", "kept", type=click.Path(path_type=Path, exists=True), help="Results of a run: measure nothing.")
+@click.option("--rounds", type=click.IntRange(1, 100), help="Rounds of every lane.")
+@_seconds_option
+@workplace_options
+def report_command(*, kept: Path | None, rounds: int | None, seconds: float | None, workplace: Workplace) -> None:
+    """
+    Measure everything and write the results pages anew: docs/reference/performance.md and internet-scale.md.
+
+    With --from nothing is measured: the pages are made from the JSON of an earlier run.
+    """
+    if kept is not None:
+        report = msgspec.json.decode(kept.read_bytes(), type=reports.Report)
+    else:
+        report, _ = run_and_keep(workplace, _wish(rounds=rounds, seconds=seconds), _RESULTS)
+    pages.keep_figures(report, _PAGES)
+    for name, text in pages.made_pages(report, _PAGES).items():
+        (_PAGES / name).write_text(text, encoding="utf-8")
+        say(f"Wrote {_PAGES / name}")
 
 
 @main.command("profile")

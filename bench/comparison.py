@@ -35,6 +35,8 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     lanes: tuple[str, ...] = tuple(LANES)
     connections: tuple[int, ...] = ()
     """Measured with these numbers of connections alone; empty for all."""
+    patience: float = 1.0
+    """How many times as long as others it is measured."""
 
     def takes(self, lane: Lane, connections: int) -> bool:
         """Tell whether it is measured there."""
@@ -246,7 +248,7 @@ def run_once(subject: Subject, lane: Lane, connections: int, effort: Effort, cor
         ports=tuple(server.port for server in subject.servers),
         requests=tuple(subject.requests(lane)),
         connections=connections,
-        seconds=effort.seconds,
+        seconds=effort.seconds * subject.patience,
         warmup_seconds=effort.warmup_seconds,
     )
     first, *others = (server.ready.pid for server in subject.servers)

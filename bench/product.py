@@ -16,7 +16,7 @@ import msgspec
 from bench.client import Account, Client, UnexpectedAnswer
 from bench.figures import Spread, spread_of
 from bench.lanes import STATUSES, Book
-from bench.processes import RunningServer, ServerFailed, clean_environment, resident_bytes, running_server
+from bench.processes import RunningServer, ServerFailed, clean_environment, on_cores, resident_bytes, running_server
 
 MERCHANT_ID = "bench"
 WARM_STARTS = 5
@@ -52,8 +52,9 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
     def seed(self, count: int) -> float:
         """Fill the merchant's books and answer how many seconds it took; raises ServerFailed when it fails."""
         began_at = time.perf_counter()
-        # Its progress is for whoever watches.
-        self.paydue("bench", "seed", "--merchant", MERCHANT_ID, "--count", str(count), shows_progress=True)
+        # On the core that the server will have; its progress is for whoever watches.
+        with on_cores({self.core}):
+            self.paydue("bench", "seed", "--merchant", MERCHANT_ID, "--count", str(count), shows_progress=True)
         return time.perf_counter() - began_at
 
     def running(self, *, core: int | None = None, node: str = "") -> AbstractContextManager[RunningServer]:

@@ -125,6 +125,15 @@ def show_deliveries(deliveries: Deliveries, console: Console) -> None:
         console.print(_rich_table("Creating while a worker delivers", _beside_rows(deliveries.beside)))
 
 
+def delivery_tables(deliveries: Deliveries) -> str:
+    """Answer the figures about delivering as tables for a page; nothing when none were taken."""
+    tables = (
+        markdown_table(_delivery_rows(deliveries.figures)) if deliveries.figures else "",
+        markdown_table(_beside_rows(deliveries.beside)) if deliveries.beside else "",
+    )
+    return "\n\n".join(table for table in tables if table)
+
+
 def write(report: Report, folder: Path) -> Path:
     """Leave the report in `folder` as JSON under its time and as `latest.md`; answer the path of the JSON."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -314,8 +323,7 @@ def _markdown(report: Report) -> str:
         f"# Benchmark of {report.at:%Y-%m-%d %H:%M} UTC",
         markdown_table(_speed_rows(report.summaries)),
         markdown_table(_relation_rows(report.relations)) if report.relations else "",
-        markdown_table(_delivery_rows(report.deliveries.figures)) if report.deliveries.figures else "",
-        markdown_table(_beside_rows(report.deliveries.beside)) if report.deliveries.beside else "",
+        delivery_tables(report.deliveries),
         markdown_table(_verdict_rows(verdicts_on(report))),
         "\n".join(f"- {line}" for line in machine_lines(report)),
         "\n".join(["Reasons to doubt these figures:", "", *(f"- {doubt}" for doubt in doubts)]) if doubts else "",
