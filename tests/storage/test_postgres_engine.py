@@ -387,3 +387,22 @@ async def test_texts_of_every_kind_are_kept_as_they_are_however_many_come_togeth
     page = await acme.page(0, count, None)
     assert [each.customer_name for each in page.invoices] == [name or None] * count
     await assert_all_holds(postgres.store)
+
+
+async def test_what_was_planned_on_empty_tables_is_planned_anew_when_they_have_grown(postgres: Any) -> None:
+    session = await sessions.connect(postgres.url)
+    try:
+        await session.fetch(sql.INVOICE, "acme", "1")
+        acme = postgres.store.of("acme")
+        await asyncio.gather(*(create(acme) for _ in range(2000)))
+        for _ in range(110):
+            await session.fetch(sql.INVOICE, "acme", "1999")
+        (name,) = [
+            name for (name,) in await session.fetch("SELECT name FROM pg_prepared_statements ORDER BY name LIMIT 1")
+        ]
+        plan = await session._connection.fetch(f"EXPLAIN EXECUTE {name}('acme', '1999')")
+    finally:
+        await session.close()
+
+    conditions = [line for (line,) in plan if "Index Cond" in line]
+    assert any("number" in condition for condition in conditions), plan
