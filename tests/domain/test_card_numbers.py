@@ -1,5 +1,8 @@
 """Card numbers are found wherever they hide; other long numbers are left alone."""
 
+import random
+from uuid import UUID
+
 import pytest
 
 from paydue.domain.card_numbers import holds_card_number, masked
@@ -55,3 +58,11 @@ def test_other_digits_pass(text: str) -> None:
 )
 def test_a_card_number_is_masked_but_for_its_end(text: str, shown: str) -> None:
     assert masked(text) == shown
+
+
+def test_no_uuid_is_taken_for_a_card_number() -> None:
+    chance = random.Random(7)
+    uuids = [str(UUID(int=chance.getrandbits(128), version=4)) for _ in range(30_000)]
+
+    assert [each for each in uuids if holds_card_number(each) or holds_card_number(f"order {each.upper()}")] == []
+    assert holds_card_number(f"{uuids[0]}: 4111 1111 1111 1111")

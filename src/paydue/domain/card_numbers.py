@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 # 15, 16 or 19 digits, perhaps with single signs between them, not part of a longer run.
 _CANDIDATE = re.compile(r"(?<![0-9])[2-6](?:[ .-]?[0-9]){13,18}(?![0-9])", re.ASCII)
+# Of some ten thousand of these one has such digits by chance; callers use them as keys, ids and references.
+_UUID = re.compile(r"(?<![0-9a-f])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9a-f])", re.IGNORECASE | re.ASCII)
 _LENGTHS = frozenset((15, 16, 19))
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 
@@ -14,7 +16,7 @@ def holds_card_number(text: str) -> bool:
     """
     Whether `text` holds digits of a card number's length that start like one and pass the Luhn check.
 
-    Product codes of 8, 12, 13 or 14 digits, IBANs and telephone numbers pass.
+    Product codes of 8, 12, 13 or 14 digits, IBANs, telephone numbers and UUIDs pass.
     """
     return any(True for _ in _found(text if text.isascii() else _plain(text)))
 
@@ -33,8 +35,12 @@ def masked(text: str) -> str:
 def _found(text: str) -> Iterator[re.Match[str]]:
     for match in _CANDIDATE.finditer(text):
         digits = [int(character) for character in match[0] if character.isdigit()]
-        if len(digits) in _LENGTHS and _starts_like_a_card(digits) and _passes_luhn(digits):
+        if len(digits) in _LENGTHS and _starts_like_a_card(digits) and _passes_luhn(digits) and not _in_uuid(match):
             yield match
+
+
+def _in_uuid(match: re.Match[str]) -> bool:
+    return any(uuid.start() < match.end() and match.start() < uuid.end() for uuid in _UUID.finditer(match.string))
 
 
 def _plain(text: str) -> str:
