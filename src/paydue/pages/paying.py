@@ -9,6 +9,7 @@ attempt: its address can be opened again and again.
 import logging
 import re
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -33,6 +34,7 @@ from paydue.pages.cashier import AnotherAmount, Cashier, NoCard, Visit, WrongFor
 from paydue.pages.desk import Payments
 from paydue.pages.form_bodies import FormRefused, check_same_origin, origin_of, read_form
 from paydue.pages.links import Links
+from paydue.pages.page_headers import PRIVATE
 from paydue.pages.pay_form import Typed, read_typed
 from paydue.pages.payment_page import LINK_PATH, Found
 from paydue.pages.slip import Fault, Headline, Slip, Way, Wrong
@@ -80,12 +82,12 @@ class Paying:
             if reads:
                 return await (self._below(visit, below, None) if below else self._attempt_page(visit, query))
             if scope["method"] != "POST":
-                return Answer(405, b"", ((b"allow", b"GET, HEAD, POST"),))
+                return _plainly(405, (b"allow", b"GET, HEAD, POST"))
             check_same_origin(scope)
             fields = await read_form(scope, receive)
             return await (self._below(visit, below, fields) if below else self._form(visit, fields))
         except FormRefused as refusal:
-            return Answer(refusal.status, b"", ((b"cache-control", b"no-store"),))
+            return _plainly(refusal.status)
         except StoreUnavailable as failure:
             if not isinstance(failure, StoreBusy):
                 _log.error("store_unavailable", exc_info=failure)
@@ -231,3 +233,9 @@ class Paying:
             fresh=await self._page.fresh_slip(found),
             actor=Actor("payer", self._new_correlation_id()),
         )
+
+
+def _plainly(status: int, *headers: Header) -> Answer:
+    """Answer what no browser sends from our page."""
+    plain: Header = (b"content-type", b"text/plain; charset=utf-8")
+    return Answer(status, HTTPStatus(status).phrase.encode(), (*PRIVATE, plain, *headers))
