@@ -358,10 +358,15 @@ def test_a_reload_in_the_middle_of_a_challenge_leads_back_to_it(shop: Client, pa
 def test_a_lost_answer_is_confirmed_by_itself(shop: Client, payer: Payer) -> None:
     invoice = an_invoice(shop, "9998.00", in_parts=False)
     payer.open(link_of(invoice))
+    # The worker may be faster than who reads the page: it is held until it was read.
+    payer.page.route(
+        "**/attempts/*", lambda route: route.abort() if route.request.method == "GET" else route.continue_()
+    )
     payer.pay()
     expect(payer.page.locator("main")).to_contain_text("Do not pay again.")
     expect(payer.page.locator("#pay-form")).to_have_count(0)
     payer.look("confirming")
+    payer.page.unroute("**/attempts/*")
     payer.page.wait_for_url("**/receipt/**", timeout=30_000)
     assert payments_of(shop, invoice) == ["9998.00"]
 
