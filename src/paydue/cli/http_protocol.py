@@ -1,10 +1,9 @@
 """
-HTTP on one connection: limits on a request's head, and a short way for API and payment pages, whose requests arrived
-whole.
+HTTP on one connection: limits on a request's head, and a short way to API and payment pages for what arrived whole.
 
 uvicorn's protocol does the parsing, keeps connections and pipelines; everything that is unusual goes its way, as ASGI.
-What is there in one piece is answered from here, without scope, events and (until it has to wait) a
-task: those cost as much as the rest of it.
+What is there in one piece is answered from here, without scope, events and (until it has to wait) a task: those cost
+as much as the rest of it.
 """
 
 import asyncio
