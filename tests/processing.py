@@ -105,9 +105,11 @@ def attempt_at(amount: str = "293.5", number: int = 1, **changed: object) -> Pay
 
 
 @asynccontextmanager
-async def processing(ledger: Ledger | None = None, *, port: int = 0) -> AsyncIterator[Processing]:
+async def processing(
+    ledger: Ledger | None = None, *, port: int = 0, clock: MovedClock | None = None
+) -> AsyncIterator[Processing]:
     """Serve the test processor on a free port."""
-    clock = MovedClock()
+    clock = clock or MovedClock()
     ledger = ledger or Ledger()
     notified: list[tuple[str, str]] = []
 

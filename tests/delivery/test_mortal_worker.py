@@ -73,7 +73,7 @@ def a_mortal(folder: Path, config: Config, **environment: str) -> Iterator[Worke
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env=clean({}),
+        env=clean({"PYTHONPATH": str(Path(__file__).parents[1])}),
     ) as process:
         yield Worker(process, folder, order)
         assert process.stdin is not None

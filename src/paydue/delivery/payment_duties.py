@@ -12,6 +12,7 @@ from paydue.delivery.scheduler import Duty
 from paydue.usecases.payment_desk import PaymentDesk
 from paydue.usecases.reconcile_payments import reconcile_payments
 
+RECONCILE: Final = "reconcile payments"
 NOTIFICATIONS_KEPT: Final = timedelta(days=7)
 
 _LOOK_SECONDS: Final = 1.0
@@ -23,7 +24,7 @@ def payment_duties(desk: PaymentDesk) -> tuple[Duty, ...]:
     """Return the duties of whoever runs them; each needs to be run by one process at least."""
     duties = _Duties(desk)
     return (
-        Duty("reconcile payments", _LOOK_SECONDS, duties.reconcile),
+        Duty(RECONCILE, _LOOK_SECONDS, duties.reconcile),
         Duty("forget notifications of gateways", _FORGET_SECONDS, duties.forget),
     )
 
