@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import NOON, a_payment, an_attempt, an_invoice, some_terms
-from paydue.domain.attempts import AttemptState
+from paydue.domain.attempts import AttemptState, PaymentAttempt
 from paydue.domain.errors import AmountNotPayable, BrokenFact, PaymentInFlight, TooManyTries
 from paydue.domain.lifecycle import Status
-from paydue.domain.payable import Payable, check_payable, check_tries, payable_now
+from paydue.domain.payable import Payable, TryLimits, check_payable, check_tries, payable_now
 from paydue.domain.reservations import Hold
 
 PARTS = {"allows_partial_payments": True}
@@ -102,7 +102,7 @@ def test_to_hold_or_to_reject_what_reserved_nothing_is_a_bug() -> None:
 def test_a_link_pauses_after_five_declined_tries_in_a_while_and_twenty_in_a_day() -> None:
     def declined(minutes: int):
         when = NOON - timedelta(minutes=minutes)
-        return an_attempt(AttemptState.SUBMITTED).moved(AttemptState.FAILED, when, is_declined=True)
+        return an_attempt(AttemptState.SUBMITTED, submitted_at=when).moved(AttemptState.FAILED, when, is_declined=True)
 
     check_tries([declined(minutes) for minutes in (1, 2, 3, 4, 15)], NOON)
     with pytest.raises(TooManyTries) as refusal:
@@ -111,3 +111,25 @@ def test_a_link_pauses_after_five_declined_tries_in_a_while_and_twenty_in_a_day(
     check_tries([declined(20 * number) for number in range(1, 20)], NOON)
     with pytest.raises(TooManyTries):
         check_tries([declined(20 * number) for number in range(1, 21)], NOON)
+
+
+@pytest.mark.parametrize("state", [AttemptState.SUBMITTED, AttemptState.SETTLED, AttemptState.CANCELED])
+def test_an_invoice_is_charged_so_often_in_an_hour_whatever_comes_of_it(state: AttemptState) -> None:
+    def charged(minutes: int) -> PaymentAttempt:
+        when = NOON - timedelta(minutes=minutes)
+        return an_attempt(state, submitted_at=when)
+
+    check_tries([charged(minutes) for minutes in (*range(1, 10), 60)], NOON)
+    with pytest.raises(TooManyTries) as refusal:
+        check_tries([charged(minutes) for minutes in (*range(1, 10), 59)], NOON)
+    assert refusal.value.until == NOON + timedelta(minutes=1)
+    many = [charged(minutes) for minutes in range(40)]
+    check_tries(many, NOON, TryLimits(in_an_hour=0))
+    check_tries([an_attempt(AttemptState.OPEN) for _ in range(40)], NOON)
+
+
+def test_the_way_to_a_gateways_own_page_counts_as_a_charge() -> None:
+    there = [an_attempt(AttemptState.OPEN, reserves_from_begin=True, begun_at=NOON) for _ in range(10)]
+    check_tries(there[1:], NOON)
+    with pytest.raises(TooManyTries):
+        check_tries(there, NOON)

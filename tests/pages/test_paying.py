@@ -15,7 +15,7 @@ from paydue.domain.errors import StoreBusy
 from paydue.domain.events import What
 from paydue.domain.lifecycle import Status
 from paydue.domain.merchant_fields import FieldDefinition, FieldType, ReferenceType
-from paydue.domain.payable import TRY_LIMITS
+from paydue.domain.payable import TRY_LIMITS, TryLimits
 from paydue.domain.settings import Settings
 from paydue.pages.desk import PayLimits, Payments
 from paydue.pages.slip import GatewayFace, Way
@@ -459,6 +459,32 @@ async def test_forms_are_opened_and_cards_are_tried_only_so_often(open_till: Any
     assert (await till.charge(first, "decline")).status_code == 200
     assert (await till.charge(second)).status_code == 429
     assert till.processor.net == 0
+
+
+async def test_an_invoice_takes_so_many_charges_an_hour_from_anybody_and_says_when_the_next_one(open_till: Any) -> None:
+    till = await open_till(limits=PayLimits(tries=TryLimits(in_an_hour=3)))
+    for number in range(3):
+        till.books.clock.at += timedelta(minutes=1)
+        await till.pay(key=f"some-payer-key-{number}", choice="other", amount="10")
+    refused = await till.begin("some-payer-key-9")
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, str(58 * 60))
+    assert "Too many tries." in refused.text
+    assert "You can try again at" in refused.text
+    assert (await till.client.get(LINK)).status_code == 200
+    till.books.clock.at += timedelta(minutes=58)
+    assert (await till.pay(key="some-payer-key-9"))["state"] == "settled"
+
+
+async def test_who_is_refused_for_their_address_takes_nothing_from_others(open_till: Any) -> None:
+    counted: list[str] = []
+    of_invoice = FailureLimit(2, 3600, lambda: 0.0).count
+    limits = PayLimits(charges_from_one=lambda who: counted.append(who) or 60.0, charges=of_invoice)
+    till = await open_till(limits=limits)
+    attempt = (await till.begin()).json()
+    for _ in range(3):
+        assert (await till.charge(attempt)).status_code == 429
+    assert len(counted) == 3
+    assert of_invoice("acme/1") == 0
 
 
 async def test_while_the_store_is_busy_everybody_is_told_so_kindly(till: Till, monkeypatch: Any) -> None:

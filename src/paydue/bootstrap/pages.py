@@ -26,9 +26,8 @@ if TYPE_CHECKING:
     from paydue.storage.sqlite.store import SqliteStore
 
 _LINK_MISSES_A_MINUTE: Final = 30
-# For an address, and for a link. Forms open by themselves when a payer turns to them; only a click charges.
+# For an address, and for an invoice. Forms open by themselves when a payer turns to them; only a click charges.
 _BEGINS_AN_HOUR: Final = 120
-_CHARGES_AN_HOUR: Final = 30
 _NEW_LINKS_AN_HOUR: Final = 10
 
 # What payers know gateways by.
@@ -115,7 +114,9 @@ def _pay_limits(config: Config, desk: PaymentDesk) -> PayLimits:
 
     return PayLimits(
         begins=an_hour(_BEGINS_AN_HOUR),
-        charges=an_hour(_CHARGES_AN_HOUR),
+        begins_from_one=an_hour(_BEGINS_AN_HOUR),
+        charges=an_hour(config.charges_an_hour),
+        charges_from_one=an_hour(config.charges_an_hour_from_one),
         new_links=an_hour(_NEW_LINKS_AN_HOUR),
         tries=desk.limits,
     )

@@ -17,7 +17,7 @@ from paydue.bootstrap.system import SystemIds
 from paydue.config import Config, WrongSetting
 from paydue.delivery.egress import Egress, EgressLimits
 from paydue.delivery.egress_answers import Answered
-from paydue.domain.payable import TRY_LIMITS
+from paydue.domain.payable import TryLimits
 from paydue.gateways.http_signing import Account
 from paydue.gateways.sending import Reply, Send
 from paydue.usecases.change_attempt import Books
@@ -130,7 +130,7 @@ def join_desk(config: Config, store: "SqliteStore | PostgresStore", tools: Tools
         current=config.gateway if config.gateway != "none" else None,
         clock=tools.clock,
         ids=SystemIds(),
-        limits=TRY_LIMITS if config.rate_limit else None,
+        limits=TryLimits(in_an_hour=config.charges_an_hour) if config.rate_limit else None,
     )
 
 

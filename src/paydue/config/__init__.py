@@ -55,6 +55,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     resends_a_day: int = 10
     bounce_dir: Path | None = None
     attach_pdf: bool = False
+    charges_an_hour: int = 10
+    charges_an_hour_from_one: int = 30
     gateway: Literal["none", "sandbox", "cybersource", "stripe"] = "none"
     development: bool = False
     sandbox_port: int | None = None
@@ -252,6 +254,8 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "bounce_dir": Setting(readers.folder_or_file, "a folder"),
     "attach_pdf": _FLAG,
     "resends_a_day": Setting(readers.integer(0, 10_000), "a number from 0 (no limit) to 10000"),
+    "charges_an_hour": Setting(readers.integer(0, 10_000), "a number from 0 (no limit) to 10000"),
+    "charges_an_hour_from_one": Setting(readers.integer(0, 100_000), "a number from 0 (no limit) to 100000"),
     "gateway": readers.choice("none", "sandbox", "cybersource", "stripe"),
     "development": _FLAG,
     "sandbox_port": _PORT,

@@ -27,15 +27,22 @@ class Payable(msgspec.Struct, frozen=True):
 
 
 class TryLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """After so many declined tries in a while, a link pauses: that is how stolen card numbers are tried out."""
+    """
+    After so many declined tries in a while, and so many of any end in an hour, payers of that invoice have to wait:
+    that is how stolen card numbers are tried out. An `in_an_hour` of 0 is no limit.
+    """
 
     in_a_while: int = 5
     while_lasts: timedelta = timedelta(minutes=15)
     in_a_day: int = 20
+    in_an_hour: int = 10
 
 
 TRY_LIMITS: Final = TryLimits()
+_HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)
+# As many attempts of an invoice, newest first, are enough to count by: forms are limited too, and most are never sent.
+TRIES_LOOKED_AT: Final = 500
 
 
 def payable_now(invoice: Invoice) -> Payable:
@@ -76,9 +83,26 @@ def check_payable(invoice: Invoice, amount: Decimal, at: datetime) -> Payable:
 
 
 def check_tries(attempts: Iterable[PaymentAttempt], at: datetime, limits: TryLimits = TRY_LIMITS) -> None:
-    """Raises TooManyTries, with the time from which to try again, when too many tries of this link were declined."""
-    declined = sorted(each.ended_at for each in attempts if each.state is AttemptState.FAILED and each.is_declined)
-    for count, lasts in ((limits.in_a_while, limits.while_lasts), (limits.in_a_day, _DAY)):
-        recent = [when for when in declined if when > at - lasts]
-        if len(recent) >= count:
-            raise TooManyTries(recent[-count] + lasts)
+    """
+    Raises TooManyTries, with the time from which to try again, when too many tries of this invoice were declined, or
+    came to a charge at all.
+    """
+    declined, charged = [], []
+    for each in attempts:
+        if each.state is AttemptState.FAILED and each.is_declined:
+            declined.append(each.ended_at)
+        # A page of the gateway's charges whenever the payer wants: to be sent there is the try.
+        submitted_at = each.begun_at if each.reserves_from_begin else each.submitted_at
+        if submitted_at is not None:
+            charged.append(submitted_at)
+    waits = [
+        recent[-count] + lasts
+        for tries, count, lasts in (
+            (declined, limits.in_a_while, limits.while_lasts),
+            (declined, limits.in_a_day, _DAY),
+            (charged, limits.in_an_hour, _HOUR),
+        )
+        if count and len(recent := sorted(when for when in tries if when > at - lasts)) >= count
+    ]
+    if waits:
+        raise TooManyTries(max(waits))

@@ -14,7 +14,7 @@ import msgspec
 
 from paydue.domain.attempts import AttemptState, PaymentAttempt
 from paydue.domain.errors import GatewayRefusal, NoSuchAttempt, Refusal, TooManyTries
-from paydue.domain.payable import check_tries, payable_now
+from paydue.domain.payable import TRIES_LOOKED_AT, check_tries, payable_now
 from paydue.domain.payer_details import NOBODY, Payer
 from paydue.pages.attempt_answers import link_of
 from paydue.pages.desk import Payments
@@ -115,7 +115,7 @@ class Cashier:
 
     async def begin(self, visit: Visit, gateway: Gateway, typed: Typed, checked: Checked) -> Begun:
         """Begin an attempt, or return the one of the same form. Raises what `begin_payment` refuses, TooManyTries."""
-        self._count(visit, self._limits.begins)
+        self._count(visit, self._limits.begins_from_one, self._limits.begins)
         settings = visit.found.settings
         wish = PaymentWish(
             number=visit.number,
@@ -154,7 +154,8 @@ class Cashier:
             raise AnotherAmount
         if not 0 < len(handed_over) <= _LONGEST_HANDED_OVER:
             raise NoCard
-        self._count(visit, self._limits.charges)
+        # Kept attempts are counted too; that says nothing of many that come at the same moment.
+        self._count(visit, self._limits.charges_from_one, self._limits.charges)
         return await self._to_its_end(
             charge_payment(
                 visit.books,
@@ -204,16 +205,13 @@ class Cashier:
     async def check_tries(self, visit: Visit) -> None:
         """Raises TooManyTries while this link pauses."""
         if self._limits.tries is not None:
-            check_tries(await visit.books.attempts.attempts_of(visit.number), self._clock.now(), self._limits.tries)
+            earlier = await visit.books.attempts.attempts_of(visit.number, TRIES_LOOKED_AT)
+            check_tries(earlier, self._clock.now(), self._limits.tries)
 
     def seconds_left(self, begun: Begun) -> int:
         """Return how long the form that was opened lasts."""
         ends_at = begun.checkout.expires_at if begun.checkout is not None else begun.attempt.expires_at
         return max(0, int((min(ends_at, begun.attempt.expires_at) - self._clock.now()).total_seconds()))
-
-    def seconds_until(self, refusal: TooManyTries) -> int:
-        """Return how long to wait, a second at least."""
-        return max(1, round((refusal.until - self._clock.now()).total_seconds()))
 
     def _amount(self, visit: Visit, typed: Typed) -> Decimal | Fault:
         invoice = visit.found.invoice
@@ -223,8 +221,10 @@ class Cashier:
             return invoice.balance
         return check_amount(typed, limits, invoice.terms.currency, visit.language)
 
-    def _count(self, visit: Visit, count: Callable[[str], float]) -> None:
-        wait = max(count(visit.address), count(visit.found.token))
+    def _count(self, visit: Visit, from_one: Callable[[str], float], of_invoice: Callable[[str], float]) -> None:
+        invoice = f"{visit.found.merchant.merchant_id}/{visit.number}"
+        # Whoever is refused takes nothing of what others may still do.
+        wait = from_one(visit.address) or of_invoice(invoice)
         if wait > 0:
             raise TooManyTries(self._clock.now() + timedelta(seconds=wait))
 

@@ -36,13 +36,14 @@ def unlimited(_: str) -> float:
 
 class PayLimits(msgspec.Struct, frozen=True, kw_only=True):
     """
-    How often. Each counts one more for an address or a link, and returns 0 or the seconds to wait.
-
-    `tries` is for declined cards; None is no limit.
+    How often. Each counts one more for an invoice, or for the address that it comes from, and returns 0 or the seconds
+    to wait. `tries` is counted from what is kept of an invoice; None is no limit.
     """
 
     begins: Callable[[str], float] = unlimited
+    begins_from_one: Callable[[str], float] = unlimited
     charges: Callable[[str], float] = unlimited
+    charges_from_one: Callable[[str], float] = unlimited
     new_links: Callable[[str], float] = unlimited
     tries: TryLimits | None = TRY_LIMITS
 

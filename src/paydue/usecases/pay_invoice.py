@@ -17,7 +17,7 @@ from paydue.domain.attempts import CHECKOUT_LASTS, AttemptState, Entry, PaymentA
 from paydue.domain.errors import AttemptNotOpen, GatewayRefusal, NoSuchInvoice, StoreBusy
 from paydue.domain.invoice import Invoice
 from paydue.domain.money import truncated
-from paydue.domain.payable import TRY_LIMITS, TryLimits, check_payable, check_tries
+from paydue.domain.payable import TRIES_LOOKED_AT, TRY_LIMITS, TryLimits, check_payable, check_tries
 from paydue.domain.payer_details import NOBODY, Payer, PayerDetails
 from paydue.domain.reservations import Hold
 from paydue.usecases.attempt_ports import AttemptChange, AttemptExists
@@ -134,7 +134,7 @@ async def charge_payment(
     """
     is_mine = False
     # Asked here too: any number of forms can be opened before the first try is declined.
-    earlier = await books.attempts.attempts_of(number) if limits is not None else ()
+    earlier = await books.attempts.attempts_of(number, TRIES_LOOKED_AT) if limits is not None else ()
 
     def submit(attempt: PaymentAttempt, invoice: Invoice) -> AttemptDecision:
         nonlocal is_mine
@@ -246,9 +246,8 @@ async def _store(
         invoice = await books.store.invoice(wish.number)
         if invoice is None:
             raise NoSuchInvoice(wish.number)
-        earlier = await books.attempts.attempts_of(wish.number)
         if limits is not None:
-            check_tries(earlier, at, limits)
+            check_tries(await books.attempts.attempts_of(wish.number, TRIES_LOOKED_AT), at, limits)
         amount = truncated(wish.amount, invoice.terms.currency)
         payable = check_payable(invoice, amount, at)
         if able.currencies is not None and invoice.terms.currency not in able.currencies:
