@@ -6,6 +6,7 @@ keeps merchants apart. A number of another merchant has to get the answer of one
 whoever can tell the two apart can find out what others have.
 """
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
@@ -24,6 +25,7 @@ NO_FIELD: Final = "999999"
 NO_UUID: Final = "00000000-0000-4000-8000-000000000000"
 WEBHOOKS: Final = "/notification-subscriptions/{version}/webhooks"
 DELIVERIES: Final = "/paydue/v1/deliveries"
+EXPORTS: Final = "/paydue/v1/exports"
 UNAPPLIED: Final = "/paydue/v1/unapplied-money"
 KEYS: Final = "/kms/egress/v2/keys-"
 ONE: Final = "/{webhookId}"
@@ -188,6 +190,14 @@ def _keeps_unapplied_money_apart(books: Books) -> None:
     books.other.call("POST", f"{UNAPPLIED}/sandbox/TR-1/refunds", {}).expect(404)
 
 
+def _exports_only_its_own(books: Books) -> None:
+    for what in ("invoices", "payments"):
+        target = f"{EXPORTS}/{what}?format=jsonl"
+        assert books.other.call("GET", target).expect(200).body == b""
+        own = [json.loads(line)["invoiceId"] for line in books.owner.call("GET", target).expect(200).body.splitlines()]
+        assert set(own) & set(books.invoices)
+
+
 # Routes whose path has no id: what proves that they keep merchants apart.
 WITHOUT_ID: Final[dict[tuple[str, str], Callable[[Books], None]]] = {
     ("GET", INVOICES): _lists_only_its_own,
@@ -205,6 +215,8 @@ WITHOUT_ID: Final[dict[tuple[str, str], Callable[[Books], None]]] = {
     ("GET", "/paydue/v1/webhook-schemas/{eventType}"): _shows_the_same_to_all,
     ("GET", DELIVERIES): _keeps_deliveries_apart,
     ("POST", DELIVERIES + "/recover"): _keeps_deliveries_apart,
+    ("GET", EXPORTS + "/invoices"): _exports_only_its_own,
+    ("GET", EXPORTS + "/payments"): _exports_only_its_own,
     ("GET", UNAPPLIED): _keeps_unapplied_money_apart,
     ("POST", UNAPPLIED + "/{gateway}/{transactionId}/refunds"): _keeps_unapplied_money_apart,
 }
@@ -229,6 +241,7 @@ def all_routes() -> tuple[Route, ...]:
         portal_url="http://127.0.0.1",
         subscriptions_of=nothing,
         deliveries_of=nothing,
+        exports_of=nothing,
         reminders=nothing,
         rules=nothing,
         messenger=nothing,

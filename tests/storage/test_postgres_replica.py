@@ -15,12 +15,18 @@ from paydue.storage.postgres import replica
 from paydue.storage.postgres.schema import migrate_database
 from paydue.storage.postgres.store import PostgresStore
 from paydue.storage.vault import KeyFile, create_key_file
+from paydue.usecases.export_books import ExportFilter
 from postgres_server import PostgresServer, name_of, running_postgres, running_standby
 from storing import FixedClock, assert_all_holds, create
 
 # What a session has last asked for.
 LISTS_SERVED = (
     "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'paydue' AND query LIKE '%counted.total%'"
+)
+# Exports that have a view of the database open.
+EXPORTS_RUNNING = (
+    "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'paydue' AND state = 'idle in transaction'"
+    " AND datname = current_database()"
 )
 
 
@@ -136,6 +142,43 @@ async def test_a_standby_of_something_else_is_not_read(pair: Pair, postgres_serv
         await create(store.of("acme"))
         assert await total_of(store) == before + 1
         assert not pair.lists_served_by_the_standby()
+
+
+async def exported(store: PostgresStore) -> int:
+    portions = [portion async for portion in store.exports_of("acme").invoices(ExportFilter())]
+    return sum(len(portion.records) for portion in portions)
+
+
+async def test_exports_are_read_from_the_standby_and_hold_what_was_just_kept(pair: Pair) -> None:
+    here, beside = await pair.open(), await pair.open()
+    for each in range(1, 21):
+        await create((here if each % 2 else beside).of("acme"))
+        assert await exported(beside if each % 2 else here) == each
+    running = here.exports_of("acme").invoices(ExportFilter())
+    await anext(running)
+
+    assert pair.standby.psql(name_of(pair.url), EXPORTS_RUNNING) == "1"
+    assert pair.primary.psql(name_of(pair.url), EXPORTS_RUNNING) == "0"
+    await running.aclose()
+
+
+async def test_exports_come_from_the_primary_while_the_standby_does_not_follow_or_is_away(pair: Pair) -> None:
+    store = await pair.open()
+    await create(store.of("acme"))
+    assert await exported(store) == 1
+    pair.on_standby("SELECT pg_wal_replay_pause()")
+    try:
+        await create(store.of("acme"))
+        assert await exported(store) == 2
+    finally:
+        pair.on_standby("SELECT pg_wal_replay_resume()")
+    lenient = await pair.open(lag_seconds=600)
+    assert await exported(lenient) == 2
+    await asyncio.to_thread(pair.standby.stop)
+    try:
+        assert await exported(lenient) == 2
+    finally:
+        await asyncio.to_thread(pair.standby.start)
 
 
 async def test_a_standby_that_stops_fails_no_list(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,6 +96,8 @@ OPERATIONS = {
     "getDelivery": "GET /paydue/v1/deliveries/{id}",
     "resendDelivery": "POST /paydue/v1/deliveries/{id}/resend",
     "recoverDeliveries": "POST /paydue/v1/deliveries/recover",
+    "exportInvoices": "GET /paydue/v1/exports/invoices",
+    "exportPayments": "GET /paydue/v1/exports/payments",
     "getReminders": "GET /paydue/v1/invoices/{id}/reminders",
     "switchReminders": "PUT /paydue/v1/invoices/{id}/reminders",
     "openReminderPage": "GET /reminders/{ticket}",
@@ -178,6 +180,7 @@ def test_every_route_of_the_api_is_described_and_no_other():
         portal_url=PORTAL,
         subscriptions_of=nothing,
         deliveries_of=nothing,
+        exports_of=nothing,
         reminders=nothing,
         rules=nothing,
         messenger=nothing,
@@ -277,7 +280,8 @@ def test_the_example_of_a_request_fits_its_schema(method, path):
 @pytest.mark.parametrize("method, path, operation", list(operations()), ids=ALL_IDS)
 def test_the_examples_of_answers_are_answers(method, path, operation):
     for status, response in operation["responses"].items():
-        headers = {**HEADERS, "Retry-After": "5", "Allow": "GET"}
+        named = {"Content-Disposition": 'attachment; filename="books.csv"'}
+        headers = {**HEADERS, **named, "Retry-After": "5", "Allow": "GET"}
         content = openapi_check._resolved(response).get("content", {})
         if "application/json" in content:
             body = msgspec.json.encode(content["application/json"]["example"])

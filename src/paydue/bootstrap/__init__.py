@@ -136,6 +136,7 @@ async def open_service(
         portal_url=portal_url,
         subscriptions_of=store.subscriptions_of,
         deliveries_of=store.deliveries_of,
+        exports_of=store.exports_of,
         reminders=store.reminders,
         rules=egress,
         messenger=messenger,

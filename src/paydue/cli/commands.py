@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from paydue.cli import bench_commands, delivery_commands, gateway_commands
+from paydue.cli import bench_commands, book_commands, delivery_commands, gateway_commands
 from paydue.cli.options import Commands, data_options, json_option
 
 _PATH = click.Path(path_type=Path)
@@ -321,6 +321,7 @@ for command in (
     delivery_commands.webhook,
     delivery_commands.mail,
     gateway_commands.gateway,
+    book_commands.export,
     bench_commands.bench,
 ):
     program.add_command(command)

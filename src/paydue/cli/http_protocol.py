@@ -7,14 +7,14 @@ as much as the rest of it.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from http import HTTPStatus
-from types import coroutine
 from typing import Any, Final, TypeVar
 
 from uvicorn.protocols.http.httptools_impl import HEADER_VALUE_RE, STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState as UvicornState
 
+from paydue.cli.begun_calls import rest_of
 from paydue.pages.answers import Answer, Scope
 from paydue.pages.site import LINKS, Site
 from paydue.wire.api import PREFIXES, Api, Arrived, Header, Reply, new_correlation_id
@@ -218,13 +218,15 @@ class HttpProtocol(HttpToolsProtocol):
     def _answer(self) -> None:
         door = self._door
         assert door is not None
-        exchange = _Exchange(keep_alive=self.parser.should_keep_alive() and not self.server_state.is_leaving)
-        self.cycle = exchange  # type: ignore[assignment]  # it has what uvicorn asks a cycle for
         path, _, query = self.url.partition(b"?")
         if path.startswith(_LINKS):
-            return self._open_link(door, exchange, path, query)
+            return self._open_link(door, self._exchange(), path, query)
         method = self.parser.get_method().decode()
         match, route = door.api.route(method, path)
+        if route is not None and route.is_streamed:
+            self._take_the_long_way()
+            return super().on_message_complete()
+        exchange = self._exchange()
         arrived = Arrived(
             method=method,
             path=path,
@@ -236,6 +238,11 @@ class HttpProtocol(HttpToolsProtocol):
         )
         call = door.api.reply(arrived, match, route)
         self._run(exchange, call, self._send_reply, is_prompt=route is not None and route.is_prompt)
+
+    def _exchange(self) -> _Exchange:
+        exchange = _Exchange(keep_alive=self.parser.should_keep_alive() and not self.server_state.is_leaving)
+        self.cycle = exchange  # type: ignore[assignment]  # it has what uvicorn asks a cycle for
+        return exchange
 
     def _open_link(self, door: Door, exchange: _Exchange, path: bytes, query: bytes) -> None:
         client = door.client_of(self.headers, self.client[0] if self.client else None)
@@ -265,7 +272,7 @@ class HttpProtocol(HttpToolsProtocol):
             except StopIteration as done:
                 send(exchange, done.value)
                 return
-            call = _rest(call, waits_for)
+            call = rest_of(call, waits_for)
         exchange.task = self.loop.create_task(self._send_later(exchange, call, send))
         self.tasks.add(exchange.task)
 
@@ -379,19 +386,3 @@ def _lines(headers: Iterable[Header]) -> bytes:
 async def _nothing_to_receive() -> dict[str, Any]:
     """Stand for the body of a request that has none."""
     return {"type": "http.request", "body": b"", "more_body": False}
-
-
-@coroutine
-def _rest(call: Coroutine[Any, Any, Answered], waits_for: Any) -> Generator[Any, Any, Answered]:
-    """Go on with a coroutine that has begun, and waits."""
-    try:
-        while True:
-            try:
-                sent = yield waits_for
-            except BaseException as thrown:  # noqa: BLE001 - whatever the task was told
-                waits_for = call.throw(thrown)
-            else:
-                waits_for = call.send(sent)
-    except StopIteration as done:
-        answered: Answered = done.value
-        return answered

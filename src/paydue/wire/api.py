@@ -8,6 +8,7 @@ reading an invoice. Checks come in a fixed order: size, authentication, route, m
 import logging
 import random
 import re
+from collections.abc import AsyncGenerator
 from typing import Final
 
 import msgspec
@@ -58,13 +59,27 @@ class Arrived(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     is_https: bool = False
 
 
+class Streamed(msgspec.Struct, frozen=True):
+    """An answer of 200 whose body is a file that comes in pieces, which whoever sends it has to close."""
+
+    media_type: bytes
+    file_name: bytes
+    first: bytes
+    pieces: AsyncGenerator[bytes, None]
+
+
 class Reply(msgspec.Struct, frozen=True, gc=False):
-    """An answer ready to be sent, with the headers it has besides those of every answer."""
+    """
+    An answer ready to be sent, with the headers it has besides those of every answer.
+
+    What is `streamed` has its body there; it comes of streamed routes alone.
+    """
 
     status: int
     body: bytes
     correlation_id: str
     headers: tuple[Header, ...] = ()
+    streamed: Streamed | None = None
 
 
 class GatewayRefusal(Exception):
@@ -132,6 +147,9 @@ class Api:
                 submit_time=self._submit_times.write(nanoseconds),
             )
             answer: Answer
+            if route.is_streamed:
+                streamed = await route.handler(request)
+                return Reply(200, b"", correlation_id, self._over_tls if arrived.is_https else (), streamed)
             if route.method != "POST" or (key := _header(arrived.headers, idempotency.HEADER)) is None:
                 answer = await route.handler(request)
             else:

@@ -5,10 +5,12 @@ Every server that speaks ASGI can run it. Our own takes the short way for most r
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
-from paydue.wire.api import Api, Arrived, GatewayRefusal, Header, Reply, largest_body
+from paydue.domain.errors import StoreUnavailable
+from paydue.wire.api import Api, Arrived, GatewayRefusal, Header, Reply, Streamed, largest_body
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -26,7 +28,12 @@ LONGEST_TARGET: Final = 8 * 1024
 MOST_HEADERS: Final = 100
 LARGEST_HEADERS: Final = 32 * 1024
 _BODY_SECONDS: Final = 30
+# A client that takes a streamed answer slowly keeps a view of the database open.
+_PIECE_SECONDS: Final = 30
+_STREAM_SECONDS: Final = 900
 _CLOSE: Final[Header] = (b"connection", b"close")
+
+_log = logging.getLogger("paydue.api")
 
 
 class ClientGone(Exception):
@@ -61,7 +68,10 @@ class AsgiApi:
                 is_https=is_https,
             )
             reply = await self._api.reply(arrived, match, route)
-        await send_reply(send, reply)
+        if reply.streamed is not None:
+            await send_streamed(receive, send, reply, reply.streamed)
+        else:
+            await send_reply(send, reply)
 
 
 async def read_body(scope: Scope, receive: Receive, maximum: int) -> bytes:
@@ -99,6 +109,37 @@ async def _read_rest(first: bytes, receive: Receive, maximum: int) -> bytes:
     if size > maximum:
         raise GatewayRefusal(413, f"Content Too Large: at most {maximum} bytes", _CLOSE)
     return b"".join(parts)
+
+
+async def send_streamed(receive: Receive, send: Send, reply: Reply, streamed: Streamed) -> None:
+    """
+    Send an answer piece by piece for as long as its client takes the pieces.
+
+    One that could not be sent to its end is broken off, so that nobody takes it for whole.
+    """
+    headers = [
+        (b"v-c-correlation-id", reply.correlation_id.encode()),
+        *COMMON_HEADERS,
+        *reply.headers,
+        (b"content-type", streamed.media_type),
+        (b"content-disposition", b'attachment; filename="%b"' % streamed.file_name),
+    ]
+    leaving = asyncio.ensure_future(receive())
+    try:
+        async with asyncio.timeout(_STREAM_SECONDS):
+            await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+            await send({"type": "http.response.body", "body": streamed.first, "more_body": True})
+            async for piece in streamed.pieces:
+                if leaving.done():
+                    return
+                async with asyncio.timeout(_PIECE_SECONDS):
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+    except (StoreUnavailable, TimeoutError) as failure:
+        _log.error("answer_broken_off", exc_info=failure, extra={"correlation_id": reply.correlation_id})
+    finally:
+        leaving.cancel()
+        await streamed.pieces.aclose()
 
 
 async def send_reply(send: Send, reply: Reply) -> None:

@@ -11,14 +11,13 @@ from paydue.domain.errors import Fault, InvalidFields
 from paydue.usecases.delivery_ports import DeliveryFilter, Job, JobState, Try
 from paydue.usecases.ports import Channel
 from paydue.wire.fields import MISSING, Faults
-from paydue.wire.query import parse_query
+from paydue.wire.query import parse_query, read_choice, read_instant
 
 _STATES: Final = {state.name: state for state in JobState}
 _CHANNELS: Final = {channel.name: channel for channel in Channel}
 _MESSAGE_ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _LIMIT: Final = re.compile(r"[0-9]{1,4}", re.ASCII)
 _LONGEST_TEXT: Final = 254
-_LONGEST_TIME: Final = 40
 _DEFAULT_LIMIT: Final = 20
 _LARGEST_LIMIT: Final = 100
 
@@ -63,12 +62,12 @@ def read_delivery_list(query: bytes) -> DeliveryList:
     given = {name: value for name, value in parse_query(query).items() if value}
     faults: list[Fault] = []
     wanted = DeliveryFilter(
-        state=_choice(given, "state", _STATES, faults),
-        channel=_choice(given, "channel", _CHANNELS, faults),
+        state=read_choice(given, "state", _STATES, faults),
+        channel=read_choice(given, "channel", _CHANNELS, faults),
         number=_text(given, "invoiceId", faults),
         recipient=_text(given, "recipient", faults),
-        since=_instant(given, "since", faults),
-        until=_instant(given, "until", faults),
+        since=read_instant(given, "since", faults),
+        until=read_instant(given, "until", faults),
     )
     after = given.get("after")
     if after is not None and not is_message_id(after):
@@ -92,7 +91,7 @@ def read_window(document: dict[str, Any]) -> tuple[datetime, datetime]:
         if value is None:
             faults.add(name, MISSING)
         else:
-            found.append(_instant({name: value if isinstance(value, str) else "?"}, name, each))
+            found.append(read_instant({name: value if isinstance(value, str) else "?"}, name, each))
         for fault in each:
             faults.add(name, fault.reason)
     faults.raise_if_any()
@@ -154,33 +153,9 @@ def _time(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _choice(given: dict[str, str], name: str, choices: dict[str, Any], faults: list[Fault]) -> Any:
-    text = given.get(name)
-    if text is None:
-        return None
-    chosen = choices.get(text.upper()) if text.isascii() else None
-    if chosen is None:
-        faults.append(Fault(name, f"Invalid: has to be one of {', '.join(choices)}"))
-    return chosen
-
-
 def _text(given: dict[str, str], name: str, faults: list[Fault]) -> str | None:
     text = given.get(name)
     if text is not None and len(text) > _LONGEST_TEXT:
         faults.append(Fault(name, f"Invalid: at most {_LONGEST_TEXT} characters"))
         return None
     return text
-
-
-def _instant(given: dict[str, str], name: str, faults: list[Fault]) -> datetime | None:
-    text = given.get(name)
-    if text is None:
-        return None
-    try:
-        if len(text) > _LONGEST_TIME:
-            raise ValueError
-        at = datetime.fromisoformat(text)
-        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    except (ValueError, OverflowError):
-        faults.append(Fault(name, "Invalid: has to be a time such as 2026-11-21T12:00:00Z"))
-        return None

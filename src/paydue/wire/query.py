@@ -1,7 +1,9 @@
 """Query strings: read once, percent-decoded, the last of a repeated parameter counts."""
 
 import re
-from typing import Final
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from paydue.domain.errors import Fault, InvalidFields
@@ -13,6 +15,7 @@ _LARGEST_OFFSET: Final = 2**31 - 1
 _DEFAULT_LIMIT: Final = 20
 _LARGEST_LIMIT: Final = 1000
 _STATUSES: Final = {status.value: status for status in Status}
+_LONGEST_TIME: Final = 40
 
 
 def parse_query(query: bytes) -> dict[str, str]:
@@ -55,6 +58,32 @@ def read_list_query(query: bytes) -> tuple[int, int, Status | None, str | None]:
         raise InvalidFields(tuple(faults))
     assert offset is not None and limit is not None
     return offset, limit, status, written
+
+
+def read_choice(given: dict[str, str], name: str, choices: Mapping[str, Any], faults: list[Fault]) -> Any:
+    """Return what a parameter chose of `choices`, in whatever letter case; None, with a fault, when it is none."""
+    text = given.get(name)
+    if text is None:
+        return None
+    chosen = choices.get(text.upper()) if text.isascii() else None
+    if chosen is None:
+        faults.append(Fault(name, f"Invalid: has to be one of {', '.join(choices)}"))
+    return chosen
+
+
+def read_instant(given: dict[str, str], name: str, faults: list[Fault]) -> datetime | None:
+    """Return the time in a parameter, UTC unless it says otherwise; None, with a fault, when it is none."""
+    text = given.get(name)
+    if text is None:
+        return None
+    try:
+        if len(text) > _LONGEST_TIME:
+            raise ValueError
+        at = datetime.fromisoformat(text)
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        faults.append(Fault(name, "Invalid: has to be a time such as 2026-11-21T12:00:00Z"))
+        return None
 
 
 def _integer(text: str | None, default: int, least: int, most: int) -> int | None:

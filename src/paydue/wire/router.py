@@ -12,7 +12,7 @@ class Route(msgspec.Struct, frozen=True):
     One operation: `template` has its placeholders in braces, `maximum_body` is in bytes.
 
     The handler of a prompt one may begin without a task of its own: nothing in it asks for the current task before
-    its first wait.
+    its first wait. A streamed one answers piece by piece.
     """
 
     method: str
@@ -20,6 +20,7 @@ class Route(msgspec.Struct, frozen=True):
     handler: Callable[..., Awaitable[Any]]
     maximum_body: int
     is_prompt: bool = False
+    is_streamed: bool = False
 
 
 class Match(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ from paydue.usecases.payment_desk import PaymentDesk
 from paydue.usecases.ports import Secrets
 from paydue.usecases.webhook_ports import Messenger, UrlRules
 from paydue.wire.delivery_routes import DeliveriesOf, DeliveryRoutes
+from paydue.wire.export_routes import ExportRoutes, ExportsOf
 from paydue.wire.invoice_routes import InvoiceRoutes
 from paydue.wire.kms_routes import KmsRoutes
 from paydue.wire.merchant_field_routes import MerchantFieldRoutes
@@ -28,6 +29,7 @@ def api_routes(
     portal_url: str,
     subscriptions_of: SubscriptionsOf,
     deliveries_of: DeliveriesOf,
+    exports_of: ExportsOf,
     reminders: Reminders,
     rules: UrlRules,
     messenger: Messenger,
@@ -40,7 +42,7 @@ def api_routes(
     allows_plain_http: bool = False,
 ) -> tuple[Route, ...]:
     """
-    Return the operations on invoices, payments, settings, fields, webhooks and their keys, reminders and deliveries.
+    Return the operations on invoices, payments, settings, fields, webhooks and keys, reminders, deliveries, exports.
 
     `lately` is what writes invoices for the store. `portal_url` is what payment links begin with, without a slash at
     the end. `wake` is called when messages have become due out of their turn.
@@ -67,4 +69,5 @@ def api_routes(
         *KmsRoutes(subscriptions_of=subscriptions_of).routes(),
         *ReminderRoutes(reminders=reminders).routes(),
         *DeliveryRoutes(deliveries_of=deliveries_of, wake=wake).routes(),
+        *ExportRoutes(exports_of=exports_of).routes(),
     )

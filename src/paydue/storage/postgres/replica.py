@@ -35,6 +35,7 @@ class Replica:
     """`Reads` from the standby at `url`, at most `lag_seconds` behind the primary, or else from the primary."""
 
     def __init__(self, url: str, primary: Readers, lag_seconds: float = 0) -> None:
+        self._url = url
         self._standby = Readers(url, _STANDBY_READERS)
         self._primary = primary
         self._lag_seconds = lag_seconds
@@ -48,25 +49,50 @@ class Replica:
 
     async def read(self, statement: str, *values: Any) -> list[Row]:
         """Return the rows of one statement that only reads. Raises StoreUnavailable, StoreBusy."""
-        loop = asyncio.get_running_loop()
-        if loop.time() >= self._left_alone_until:
-            wanted = await self._wanted()
+        if await self._will_do():
             try:
-                if await self._has_reached(wanted):
-                    rows = await self._standby.read(statement, *values)
-                    self._note(is_well=True)
-                    return rows
-                self._leave_alone(_LEFT_ALONE_WHEN_BEHIND_SECONDS, "it is behind, or no standby")
+                rows = await self._standby.read(statement, *values)
             except StoreUnavailable as failure:
-                # Away, or busy, or it broke off what was in the way of its following.
-                self._reached, self._is_same = 0, None
-                self._leave_alone(_LEFT_ALONE_WHEN_AWAY_SECONDS, str(failure))
+                self._lose(failure)
+            else:
+                self._note(is_well=True)
+                return rows
         return await self._primary.read(statement, *values)
+
+    async def place(self, primary_url: str) -> str:
+        """Return where to read what takes long: the standby's address while it may serve, or else the primary's."""
+        if await self._will_do():
+            try:
+                # How far it is may have been asked a while ago.
+                await self._standby.read(sql.FOLLOWED_UP_TO)
+            except StoreUnavailable as failure:
+                self._lose(failure)
+            else:
+                return self._url
+        return primary_url
 
     async def close(self) -> None:
         """Let go of the standby."""
         await self._asking.close()
         await self._standby.close()
+
+    async def _will_do(self) -> bool:
+        """Tell whether the standby answers and is as far as it has to be."""
+        if asyncio.get_running_loop().time() < self._left_alone_until:
+            return False
+        wanted = await self._wanted()
+        try:
+            if await self._has_reached(wanted):
+                return True
+            self._leave_alone(_LEFT_ALONE_WHEN_BEHIND_SECONDS, "it is behind, or no standby")
+        except StoreUnavailable as failure:
+            self._lose(failure)
+        return False
+
+    def _lose(self, failure: StoreUnavailable) -> None:
+        """Take it for away: it may also be busy, or have broken off what was in the way of its following."""
+        self._reached, self._is_same = 0, None
+        self._leave_alone(_LEFT_ALONE_WHEN_AWAY_SECONDS, str(failure))
 
     async def _wanted(self) -> int:
         """Return how far the standby has to be."""

@@ -12,6 +12,7 @@ from paydue.domain.invoice import Invoice
 from paydue.domain.merchant import Merchant
 from paydue.domain.settings import ProductType, Settings
 from paydue.storage import rows
+from paydue.storage.exports import StoredExports
 from paydue.storage.group_commit import QUEUE_LIMIT
 from paydue.storage.migrate import require_current
 from paydue.storage.postgres import statements as sql
@@ -20,6 +21,7 @@ from paydue.storage.postgres.attempts import PostgresAttempts, PostgresAttemptsT
 from paydue.storage.postgres.bulk import PostgresBulk
 from paydue.storage.postgres.clock import DatabaseClock
 from paydue.storage.postgres.deliveries import PostgresDeliveries
+from paydue.storage.postgres.exports import postgres_exports
 from paydue.storage.postgres.gathered_reads import InvoiceReads
 from paydue.storage.postgres.ledger import PostgresLedger, one_moment
 from paydue.storage.postgres.mail_rules import PostgresMailCounts, PostgresSuppressions, SuppressionMemory
@@ -165,6 +167,10 @@ class PostgresStore:
         """Return the messages of that merchant, known or not."""
         return PostgresDeliveries(merchant_id, self._readers, self._writer)
 
+    def exports_of(self, merchant_id: str) -> StoredExports:
+        """Return the exports of that merchant, known or not."""
+        return postgres_exports(self._place_of_exports, merchant_id)
+
     def attempts_of(self, merchant_id: str) -> PostgresAttempts:
         """Return the payment attempts of that merchant, known or not."""
         return PostgresAttempts(merchant_id, self._installation)
@@ -273,6 +279,9 @@ class PostgresStore:
         if self._replica is not None:
             await self._replica.close()
         await self._readers.close()
+
+    async def _place_of_exports(self) -> str:
+        return await self._replica.place(self._url) if self._replica is not None else self._url
 
     def _tell_of_messages(self) -> None:
         self._wake()

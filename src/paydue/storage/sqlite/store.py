@@ -13,6 +13,7 @@ from paydue.domain.invoice import Invoice
 from paydue.domain.merchant import Merchant
 from paydue.domain.settings import ProductType, Settings
 from paydue.storage import rows
+from paydue.storage.exports import StoredExports
 from paydue.storage.group_commit import QUEUE_LIMIT
 from paydue.storage.migrate import require_current
 from paydue.storage.short_memory import ShortMemory
@@ -22,6 +23,7 @@ from paydue.storage.sqlite.batch import Batch
 from paydue.storage.sqlite.bulk import SqliteBulk
 from paydue.storage.sqlite.deliveries import SqliteDeliveries
 from paydue.storage.sqlite.engine import Engine
+from paydue.storage.sqlite.exports import sqlite_exports
 from paydue.storage.sqlite.ledger import SqliteLedger
 from paydue.storage.sqlite.mail_rules import SqliteMailCounts, SqliteSuppressions, SuppressionMemory
 from paydue.storage.sqlite.merchant_store import Installation, SqliteMerchantStore
@@ -129,6 +131,10 @@ class SqliteStore:
     def deliveries_of(self, merchant_id: str) -> SqliteDeliveries:
         """Return the messages of that merchant, known or not."""
         return SqliteDeliveries(merchant_id, self._engine, self._writer)
+
+    def exports_of(self, merchant_id: str) -> StoredExports:
+        """Return the exports of that merchant, known or not."""
+        return sqlite_exports(self._engine, merchant_id)
 
     def attempts_of(self, merchant_id: str) -> SqliteAttempts:
         """Return the payment attempts of that merchant, known or not."""

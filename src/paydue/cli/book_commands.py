@@ -1,0 +1,53 @@
+"""
+The commands that take everything out or keep it safe, as a person sees them.
+
+Apart from `commands.py`, which has everything that one needs first.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from paydue.cli.options import data_options, json_option
+
+_PATH = click.Path(path_type=Path)
+_STATUSES = ("DRAFT", "CREATED", "SENT", "PARTIAL", "PAID", "CANCELED", "PENDING")
+
+
+@click.command()
+@click.argument("what", type=click.Choice(["invoices", "payments"]), default="invoices")
+@data_options
+@click.option("--merchant", "merchant_id", required=True, help="Whose books.")
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(["csv", "jsonl"]),
+    default="csv",
+    show_default=True,
+    help="CSV for spreadsheets; JSON Lines for programs, with line items.",
+)
+@click.option("--status", type=click.Choice(_STATUSES, case_sensitive=False), help="Only invoices of that status.")
+@click.option("--since", type=click.DateTime(), help="Only what was made at that time (UTC) or later.")
+@click.option("--until", type=click.DateTime(), help="Only what was made before that time (UTC).")
+@click.option("--output", type=_PATH, help="Write to that file, which appears whole.  [default: standard output]")
+@click.option("--force", is_flag=True, help="Replace the file if it is there.")
+@json_option
+def export(**options: Any) -> None:
+    """
+    Write one merchant's invoices, or the payments for them, as CSV or JSON Lines.
+
+    Everything is as of one moment, the oldest first, and may be of any size; servers go on meanwhile. With
+    `database_replica` set, it is read from there. In CSV, texts that a spreadsheet would take for a formula begin with
+    an apostrophe. Progress, and a digest at the end, go to standard error. Payments are one line for each movement of
+    money: what was refunded or reversed is below zero.
+
+    \b
+    Examples:
+      paydue export --data /srv/paydue --merchant acme_shop > invoices.csv
+      paydue export --data /srv/paydue --merchant acme_shop --status PAID --since 2026-01-01 --until 2027-01-01
+      paydue export payments --data /srv/paydue --merchant acme_shop --format jsonl --output payments.jsonl
+    """
+    from paydue.cli.exporting import export_books  # noqa: PLC0415
+
+    export_books(**options)
