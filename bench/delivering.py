@@ -59,6 +59,8 @@ class Beside(msgspec.Struct, frozen=True, kw_only=True):
     """How many times as fast as alone."""
     core: Spread
     """The share of its core that the server had then, of what it had alone: less is the worker's."""
+    mails_per_second: Spread | None = None
+    """What the worker did meanwhile."""
 
 
 class Deliveries(msgspec.Struct, frozen=True, kw_only=True):
@@ -173,18 +175,20 @@ def _creating_beside(
         # They are told to end in the end, which the stopped do not hear.
         stack.callback(_send, [pid for _, pids in subjects.values() for pid in pids], signal.SIGCONT)
         runs: dict[str, list[Run]] = {name: [] for name in subjects}
+        mails: dict[str, list[float]] = {name: [] for name in subjects}
         for number in range(1, effort.rounds + 1):
             turn = number % len(subjects)
             for name in (list(subjects) * 2)[turn : turn + len(subjects)]:
                 subject, pids = subjects[name]
-                with _awake(pids):
+                with _awake(pids), _counted(sink, mails[name]):
                     runs[name].append(run_once(subject, LANES["create"], TARGET_CONNECTIONS, effort, core, generate))
-                say(f"{name}, round {number}: {runs[name][-1].per_second:,.0f} creates/s")
+                creates = runs[name][-1].per_second
+                say(f"{name}, round {number}: {creates:,.0f} creates/s, {mails[name][-1]:,.0f} mails/s")
         for product, worker in ((inside, "in the same process"), (outside, "in a process beside, on the same core")):
-            yield _beside(product.engine, worker, runs[alone.name], runs[product.name])
+            yield _beside(product.engine, worker, runs[alone.name], runs[product.name], mails[product.name])
 
 
-def _beside(engine: str, worker: str, alone: Sequence[Run], beside: Sequence[Run]) -> Beside:
+def _beside(engine: str, worker: str, alone: Sequence[Run], beside: Sequence[Run], mails: Sequence[float]) -> Beside:
     pairs = list(zip(alone, beside, strict=True))
     return Beside(
         engine=engine,
@@ -193,6 +197,7 @@ def _beside(engine: str, worker: str, alone: Sequence[Run], beside: Sequence[Run
         per_second=spread_of([each.per_second for each in beside]),
         times=spread_of([ratio(with_it.per_second, without.per_second) for without, with_it in pairs]),
         core=spread_of([ratio(with_it.server_busy, without.server_busy) for without, with_it in pairs]),
+        mails_per_second=spread_of(mails),
     )
 
 
@@ -282,6 +287,14 @@ def _awake(pids: Sequence[int]) -> Iterator[None]:
         yield
     finally:
         _send(pids, signal.SIGSTOP)
+
+
+@contextmanager
+def _counted(sink: MailSink, per_second: list[float]) -> Iterator[None]:
+    """Add how many mails came a second to the list."""
+    sent, began_at = len(sink.taken_at), time.perf_counter()
+    yield
+    per_second.append((len(sink.taken_at) - sent) / (time.perf_counter() - began_at))
 
 
 def _send(pids: Iterable[int], number: signal.Signals) -> None:

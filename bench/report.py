@@ -290,7 +290,7 @@ def _delivery_rows(figures: Iterable[Delivery]) -> Rows:
 
 
 def _beside_rows(beside: Iterable[Beside]) -> Rows:
-    rows = [["worker", "engine", "alone/s", "creates/s", "times", "low..high", "its core", "low..high"]]
+    rows = [["worker", "engine", "alone/s", "creates/s", "times", "low..high", "its core", "low..high", "mails/s"]]
     rows += [
         [
             each.worker,
@@ -301,6 +301,7 @@ def _beside_rows(beside: Iterable[Beside]) -> Rows:
             _range(each.times, ".2f"),
             f"{each.core.median:.2f}",
             _range(each.core, ".2f"),
+            f"{each.mails_per_second.median:,.0f}" if each.mails_per_second is not None else "-",
         ]
         for each in beside
     ]

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -277,3 +277,47 @@ async def test_recipients_who_do_not_answer_keep_no_other_waiting(acme: Installa
     await until(lambda: len(deliveries.taken) == 12)
     worker.stop()
     await running
+
+
+class Gate:
+    """A pace that gives as much room as it is told, and remembers nothing."""
+
+    def __init__(self) -> None:
+        self.left = 0
+
+    def room(self) -> int:
+        return self.left
+
+    def rest(self) -> float:
+        return 0.01
+
+    def counted(self, job: Awaitable[None]) -> Awaitable[None]:
+        self.left -= 1
+        return job
+
+
+async def test_a_worker_leases_and_begins_no_more_than_there_is_room_for(
+    acme: Installation, deliveries: Deliveries
+) -> None:
+    gate = Gate()
+    for number in range(6):
+        await acme.send(email=f"payer{number}@customer.example")
+    async with working(a_worker(acme, deliveries, pace=gate)):
+        await asyncio.sleep(0.1)
+        assert deliveries.begun == []
+        gate.left = 2
+        await until(lambda: len(deliveries.taken) == 2)
+        await asyncio.sleep(0.1)
+        assert len(deliveries.begun) == 2
+        others = await acme.store.outbox.lease("other", acme.clock.now(), acme.clock.now(), 10)
+        assert len(others) == 4
+        gate.left = 100
+        acme.clock.at = acme.clock.at.replace(year=acme.clock.at.year + 1)
+        await until(lambda: len(deliveries.taken) == 6)
+    assert {job.state for job in await acme.jobs()} == {JobState.DONE}
+
+
+async def test_a_worker_without_room_still_ends_at_once(acme: Installation, deliveries: Deliveries) -> None:
+    await acme.send()
+    async with working(a_worker(acme, deliveries, pace=Gate())):
+        await asyncio.sleep(0.02)

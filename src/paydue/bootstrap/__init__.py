@@ -112,8 +112,9 @@ async def open_service(
     post_office = None
     if with_worker:
         post_office = join_post_office(
-            config, store, egress, messenger, clock, desk, portal_url=portal_url, secret=_secret(config), press=press
-        )
+            config, store, egress, messenger, clock, desk, portal_url=portal_url, secret=_secret(config), press=press,
+            shares_loop=True,
+        )  # fmt: skip
         store.on_messages(post_office.wake)
     callers = Callers(
         store,

@@ -56,15 +56,18 @@ def join_post_office(
     portal_url: str,
     secret: bytes,
     press: Press,
+    shares_loop: bool = False,
 ) -> "PostOffice":
     """
     Return everything that delivers.
 
     Payment links begin with `portal_url`; `secret` is what the key file holds; `press` draws what is attached.
+    `shares_loop` says that requests are answered on the same event loop: they go first.
     """
     # Imported here because a server whose worker runs elsewhere delivers nothing.
     from paydue.delivery.mail_documents import MailDocuments  # noqa: PLC0415
     from paydue.delivery.mail_limits import MailsADay  # noqa: PLC0415
+    from paydue.delivery.pace import GivingWay  # noqa: PLC0415
     from paydue.delivery.payment_duties import payment_duties  # noqa: PLC0415
     from paydue.delivery.post_office import Books, PostOffice, PostOptions  # noqa: PLC0415
     from paydue.usecases.park_held import HoldLimits  # noqa: PLC0415
@@ -111,6 +114,7 @@ def join_post_office(
         options=options,
         duties=payment_duties(desk),
         documents=MailDocuments(store, press, is_test_of) if config.attach_pdf else None,
+        pace=GivingWay() if shares_loop else None,
     )
 
 

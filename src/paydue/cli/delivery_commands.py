@@ -23,7 +23,8 @@ def worker(**options: Any) -> None:
     Deliver mails, reminders and webhooks, beside `paydue serve`.
 
     Any number of workers may share an installation. Stops on SIGTERM within 20 seconds: what was begun is finished,
-    the rest is left for the next. A worker that is killed loses nothing.
+    the rest is left for the next. A worker that is killed loses nothing. A server on the same machine goes first: the
+    worker lowers its own priority, unless the setting worker_priority is "normal".
 
     \b
     Example:

@@ -57,6 +57,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     attach_pdf: bool = False
     charges_an_hour: int = 10
     charges_an_hour_from_one: int = 30
+    worker_priority: Literal["low", "normal"] = "low"
     gateway: Literal["none", "sandbox", "cybersource", "stripe"] = "none"
     development: bool = False
     sandbox_port: int | None = None
@@ -253,6 +254,7 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "mails_a_day_to_one": Setting(readers.integer(0, 10_000_000), "a number of mails from 0 (no limit) to 10000000"),
     "bounce_dir": Setting(readers.folder_or_file, "a folder"),
     "attach_pdf": _FLAG,
+    "worker_priority": readers.choice("low", "normal"),
     "resends_a_day": Setting(readers.integer(0, 10_000), "a number from 0 (no limit) to 10000"),
     "charges_an_hour": Setting(readers.integer(0, 10_000), "a number from 0 (no limit) to 10000"),
     "charges_an_hour_from_one": Setting(readers.integer(0, 100_000), "a number from 0 (no limit) to 100000"),

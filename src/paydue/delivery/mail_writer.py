@@ -4,7 +4,6 @@ From a message in the outbox to the finished mail: looks up what it needs, once,
 Mails and webhooks about an event say the same; what both begin with, the facts, is looked up here for either.
 """
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime
@@ -20,6 +19,7 @@ from paydue.delivery.mail_documents import WITH_RECEIPT, MailDocuments
 from paydue.delivery.mail_facts import NOTICES, REMINDERS, TO_THE_MERCHANT, MailFacts, MailKind, Trouble, facts_of
 from paydue.delivery.mail_logo import MailLogo, mail_logo
 from paydue.delivery.notices import NoticeFacts, notice_letter
+from paydue.delivery.pace import aside
 from paydue.domain.events import What
 from paydue.domain.invoice import Invoice
 from paydue.domain.lifecycle import Action, allows
@@ -111,7 +111,7 @@ class MailWriter:
         logo = await self._logo(job.merchant_id, facts) if to_payer else None
         document = await self._documents.of(job, facts, invoice) if self._documents is not None else None
         # A mail takes some milliseconds to draw.
-        return await asyncio.to_thread(lambda: compose(letter_of(facts), envelope, logo=logo, document=document))
+        return await aside(lambda: compose(letter_of(facts), envelope, logo=logo, document=document))
 
     async def _still_reminding(self, facts: MailFacts, invoice: Invoice) -> MailFacts:
         """Return a reminder's facts with the link that ends them. Raises NothingToSay when nobody wants it any more."""
@@ -134,7 +134,7 @@ class MailWriter:
             facts=job.facts,
         )
         envelope = Envelope(message_id=job.message_id, domain=self._domain, sent_at=at)
-        return await asyncio.to_thread(lambda: compose(notice_letter(notice), envelope))
+        return await aside(lambda: compose(notice_letter(notice), envelope))
 
     async def facts(self, job: Job, kind: MailKind) -> tuple[MailFacts, Invoice]:
         """Return what there is to say about the event, and the invoice as it is now. Raises NothingToSay."""
@@ -195,7 +195,7 @@ class MailWriter:
         digest = sha256(image).digest()
         known = self._logos.get(digest)
         if known is None:
-            known = self._logos[digest] = await asyncio.to_thread(mail_logo, image)
+            known = self._logos[digest] = await aside(lambda: mail_logo(image))
             if len(self._logos) > _LOGOS_KEPT:
                 self._logos.popitem(last=False)
         return known

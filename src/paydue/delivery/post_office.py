@@ -23,6 +23,7 @@ from paydue.delivery.mail_limits import DailyLimit, MailsADay
 from paydue.delivery.mail_transport import MailTransport
 from paydue.delivery.mail_writer import MailWriter
 from paydue.delivery.notices import Notices
+from paydue.delivery.pace import Pace
 from paydue.delivery.returned_mail import ReturnedMail
 from paydue.delivery.scheduler import Duty, Scheduler
 from paydue.delivery.sealed import Seal
@@ -97,8 +98,12 @@ class PostOffice:
         options: PostOptions,
         duties: Sequence[Duty] = (),
         documents: MailDocuments | None = None,
+        pace: Pace | None = None,
     ) -> None:
-        """`duties` are done beside those of delivering. With `documents`, mails have PDFs attached."""
+        """
+        `duties` are done beside those of delivering. With `documents`, mails have PDFs attached. `pace` gives way to
+        others on the same event loop.
+        """
         self._books = books
         self._transport = transport
         self._options = options
@@ -149,6 +154,7 @@ class PostOffice:
             clock,
             name=str(uuid.uuid4()),
             idle_seconds=options.idle_seconds,
+            pace=pace,
         )
         self.health_checks = HealthChecks(
             store=books.store,

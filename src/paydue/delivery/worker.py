@@ -15,6 +15,7 @@ from typing import Final, Protocol
 
 import msgspec
 
+from paydue.delivery.pace import FlatOut, Pace
 from paydue.delivery.tries import MAIL_RETRIES
 from paydue.domain.errors import StoreUnavailable
 from paydue.usecases.delivery_ports import Job, JobState, Outbox, Try
@@ -54,7 +55,7 @@ class Worker:
     Works for one process; any number of them may share an outbox.
 
     At most `concurrency` jobs are under way, `per_recipient` of them for one recipient. `idle_seconds` is how long it
-    may not look at the outbox when nobody wakes it.
+    may not look at the outbox when nobody wakes it. `pace` says when there is room beside others.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Worker:
         per_recipient: int = 4,
         idle_seconds: float = 1.0,
         finish_seconds: float = _FINISH_SECONDS,
+        pace: Pace | None = None,
     ) -> None:
         self._outbox = outbox
         self.deliverers = deliverers
@@ -77,12 +79,13 @@ class Worker:
         self._per_recipient = per_recipient
         self._idle_seconds = idle_seconds
         self._finish_seconds = finish_seconds
+        self._pace = pace or FlatOut()
         self._waiting: deque[tuple[Job, datetime]] = deque()
         self._under_way: dict[asyncio.Task[None], Job] = {}
         self._recipients: Counter[str | None] = Counter()
         self._changed = asyncio.Event()
         self._leased_at = 0.0
-        self._is_stopping = False
+        self._stopping = asyncio.Event()
 
     def wake(self) -> None:
         """Have the outbox looked at now: something was put into it."""
@@ -90,24 +93,28 @@ class Worker:
 
     def stop(self) -> None:
         """End `run` as soon as what was begun is through."""
-        self._is_stopping = True
+        self._stopping.set()
         self._changed.set()
 
     async def run(self) -> None:
         """Deliver until stopped; then give back what was not begun, and finish the rest within its time."""
         _log.info("worker_started", extra={"worker": self._name})
-        while not self._is_stopping:
+        while not self._stopping.is_set():
+            if self._pace.room() <= 0:
+                # Not even what wakes it is looked at: others have the loop.
+                await _is_set_within(self._stopping, self._pace.rest())
+                continue
             self._changed.clear()
             try:
                 await self._take()
                 # While jobs come and go, nobody has to ask when the next is due.
-                if await self._has_changed_within(_SHORTEST_REST):
+                if await _is_set_within(self._changed, _SHORTEST_REST):
                     continue
                 rest = await self._rest()
             except Exception:  # noqa: BLE001 - the worker's loop: the database may be back in a moment
                 _log.exception("outbox_failed", extra={"worker": self._name})
                 rest = _AFTER_A_FAILURE
-            await self._has_changed_within(rest)
+            await _is_set_within(self._changed, rest)
         await self._finish()
         _log.info("worker_stopped", extra={"worker": self._name})
 
@@ -131,17 +138,20 @@ class Worker:
 
     def _room(self) -> int:
         """Return how many more to lease: what waits for its recipient takes no other's place, until it is much."""
-        return min(self._concurrency - len(self._under_way), _MOST_WAITING - len(self._waiting))
+        most = min(self._concurrency - len(self._under_way), _MOST_WAITING - len(self._waiting))
+        return min(most, self._pace.room())
 
     def _begin(self) -> None:
         """Begin what waits and whose recipient has room."""
         for _ in range(len(self._waiting)):
+            if self._pace.room() <= 0:
+                return
             job, begin_before = self._waiting.popleft()
             if self._recipients[job.recipient] >= self._per_recipient or self._clock.now() > begin_before:
                 self._waiting.append((job, begin_before))
                 continue
             self._recipients[job.recipient] += 1
-            task = asyncio.create_task(self._deliver(job))
+            task = asyncio.create_task(self._pace.counted(self._deliver(job)))
             self._under_way[task] = job
             task.add_done_callback(self._ended)
 
@@ -168,15 +178,6 @@ class Worker:
             return self._idle_seconds
         seconds = (due - self._clock.now()).total_seconds()
         return min(max(seconds, _REST_BESIDE_OTHERS), self._idle_seconds)
-
-    async def _has_changed_within(self, seconds: float) -> bool:
-        """Wait until a job has ended or something was put in, but no longer than so many seconds."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._changed.wait()
-        except TimeoutError:
-            return False
-        return True
 
     async def _deliver(self, job: Job) -> None:
         began = time.perf_counter()
@@ -225,6 +226,16 @@ class Worker:
             task.cancel()
         if late:
             await asyncio.wait(late, timeout=self._finish_seconds / 4)
+
+
+async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
+    """Wait until it is set, but no longer than so many seconds, and tell whether it is."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True
 
 
 def _accident(job: Job, at: datetime, began: float) -> Settlement:
