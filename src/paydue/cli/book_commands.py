@@ -51,3 +51,25 @@ def export(**options: Any) -> None:
     from paydue.cli.exporting import export_books  # noqa: PLC0415
 
     export_books(**options)
+
+
+@click.command()
+@click.argument("file", type=_PATH)
+@data_options
+@click.option("--force", is_flag=True, help="Replace the file if it is there.")
+@json_option
+def backup(**options: Any) -> None:
+    """
+    Copy the SQLite database to FILE, as of one moment, while servers go on.
+
+    The copy is opened and checked from end to end before it counts, and is readable by you alone. Keep it apart from
+    the key file: together they read everything. To restore, put both into an empty folder, as paydue.db and
+    paydue.key, and run `paydue verify`. PostgreSQL is backed up by its own tools.
+
+    \b
+    Example:
+      paydue backup /backup/paydue-2026-11-22.db --data /srv/paydue
+    """
+    from paydue.cli.backing_up import back_up  # noqa: PLC0415
+
+    back_up(**options)

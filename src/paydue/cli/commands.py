@@ -322,6 +322,7 @@ for command in (
     delivery_commands.mail,
     gateway_commands.gateway,
     book_commands.export,
+    book_commands.backup,
     bench_commands.bench,
 ):
     program.add_command(command)
