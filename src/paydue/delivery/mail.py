@@ -5,10 +5,8 @@ Nothing is sent here. The same letter and envelope give the same bytes, so that 
 """
 
 import re
-from base64 import encodebytes
-from binascii import b2a_qp
+from collections.abc import Iterator
 from datetime import datetime
-from email.message import EmailMessage, MIMEPart
 from email.utils import format_datetime
 from functools import lru_cache
 from pathlib import Path
@@ -17,8 +15,9 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from paydue.delivery.letter import Letter
-from paydue.delivery.mail_headers import OwnHeaders, encoded, mailable, named_address
+from paydue.delivery.mail_headers import encoded, mailable, named_address
 from paydue.delivery.mail_logo import LARGEST_LOGO_BYTES, MailLogo
+from paydue.delivery.mail_parts import Part, parts_together, pdf_part, picture_part, text_part
 from paydue.delivery.plain_text import name_to_greet
 from paydue.domain.mail_address import is_domain
 
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 TEMPLATES: Final = Path(__file__).parent / "mail_templates"
 SENDER: Final = "invoices"
 
-_HEADERS: Final = OwnHeaders()
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -63,17 +61,18 @@ def compose(
     of ours that is wrong.
     """
     _check(envelope, logo, document)
-    mail = EmailMessage(policy=_HEADERS)
-    _write_headers(mail, letter, envelope)
     message_id = envelope.message_id
     text, html = draw(letter, logo)
-    alternatives = [_text_part("plain", text), _html_part(html, logo, message_id)]
+    drawn = text_part("html", html)
+    if logo is not None:
+        drawn = parts_together("related", message_id, [drawn, _logo_part(logo)])
+    headers, alternatives = tuple(_headers(letter, envelope)), [text_part("plain", text), drawn]
     if document is None:
-        _fill(mail, "alternative", message_id, alternatives)
-    else:
-        body = _fill(MIMEPart(policy=_HEADERS), "alternative", message_id, alternatives)
-        _fill(mail, "mixed", message_id, [body, _pdf_part(document)])
-    return mail.as_bytes()
+        return parts_together("alternative", message_id, alternatives, headers).to_bytes()
+    body = parts_together("alternative", message_id, alternatives)
+    return parts_together(
+        "mixed", message_id, [body, pdf_part(document.file_name, document.content)], headers
+    ).to_bytes()
 
 
 def draw(letter: Letter, logo: MailLogo | None = None) -> tuple[str, str]:
@@ -99,28 +98,28 @@ def _check(envelope: Envelope, logo: MailLogo | None, document: Document | None)
         raise ValueError(f"{document.file_name!r} is no file name to attach")
 
 
-def _write_headers(mail: EmailMessage, letter: Letter, envelope: Envelope) -> None:
+def _headers(letter: Letter, envelope: Envelope) -> Iterator[tuple[str, str]]:
     domain, message_id = envelope.domain, envelope.message_id
-    mail["From"] = named_address(name_to_greet(letter.sender), f"{SENDER}@{domain}")
+    yield "From", named_address(name_to_greet(letter.sender), f"{SENDER}@{domain}")
     if letter.reply_to:
-        mail["Reply-To"] = letter.reply_to
-    mail["To"] = mailable(letter.slots.email_to)
-    mail["Subject"] = encoded(letter.slots.subject)
-    mail["Date"] = format_datetime(envelope.sent_at)
-    mail["Message-ID"] = f"<{message_id}@{domain}>"
+        yield "Reply-To", letter.reply_to
+    yield "To", mailable(letter.slots.email_to)
+    yield "Subject", encoded(letter.slots.subject)
+    yield "Date", format_datetime(envelope.sent_at)
+    yield "Message-ID", f"<{message_id}@{domain}>"
     if envelope.first_message_id not in (None, message_id):
         first = f"<{envelope.first_message_id}@{domain}>"
-        mail["In-Reply-To"] = first
-        mail["References"] = first
-    mail["Auto-Submitted"] = "auto-generated"
-    mail["X-Entity-Ref-ID"] = message_id
-    mail["Content-Language"] = letter.language
+        yield "In-Reply-To", first
+        yield "References", first
+    yield "Auto-Submitted", "auto-generated"
+    yield "X-Entity-Ref-ID", message_id
+    yield "Content-Language", letter.language
     if letter.stop_reminders is not None and letter.stop_reminders.url.startswith("https://"):
         # Of what is no advertising, only reminders can be unsubscribed from; by one click where the link is safe (RFC
         # 8058).
-        mail["List-Unsubscribe"] = f"<{letter.stop_reminders.url}>"
-        mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-    mail["MIME-Version"] = "1.0"
+        yield "List-Unsubscribe", f"<{letter.stop_reminders.url}>"
+        yield "List-Unsubscribe-Post", "List-Unsubscribe=One-Click"
+    yield "MIME-Version", "1.0"
 
 
 @lru_cache
@@ -139,43 +138,7 @@ def _templates() -> "Environment":
     )
 
 
-def _html_part(html: str, logo: MailLogo | None, message_id: str) -> MIMEPart:
-    part = _text_part("html", html)
-    if logo is None:
-        return part
-    return _fill(MIMEPart(policy=_HEADERS), "related", message_id, [part, _logo_part(logo)])
-
-
-def _text_part(subtype: str, text: str) -> MIMEPart:
-    # The library's own encoder takes each character through Python.
-    content = b2a_qp(text.encode("utf-8", "replace"), istext=True)
-    return _part(f'text/{subtype}; charset="utf-8"', "quoted-printable", content)
-
-
-def _logo_part(logo: MailLogo) -> MIMEPart:
-    part = _part(f"image/{logo.subtype}", "base64", encodebytes(logo.image))
-    part["Content-Disposition"] = "inline"
-    part["Content-ID"] = f"<{logo.content_id}>"
-    return part
-
-
-def _pdf_part(document: Document) -> MIMEPart:
-    part = _part("application/pdf", "base64", encodebytes(document.content))
-    part["Content-Disposition"] = f'attachment; filename="{document.file_name}"'
-    return part
-
-
-def _part(content_type: str, encoding: str, content: bytes) -> MIMEPart:
-    part = MIMEPart(policy=_HEADERS)
-    part["Content-Type"] = content_type
-    part["Content-Transfer-Encoding"] = encoding
-    part.set_payload(content.decode("ascii"))
-    return part
-
-
-def _fill(mail: MIMEPart, subtype: str, message_id: str, parts: list[MIMEPart]) -> MIMEPart:
-    # "=_" occurs in no quoted-printable text, nor in base64.
-    mail["Content-Type"] = f'multipart/{subtype}; boundary="=_{subtype}_{message_id[:40]}"'
-    for part in parts:
-        mail.attach(part)
-    return mail
+# A merchant's logo goes with every mail.
+@lru_cache(maxsize=64)
+def _logo_part(logo: MailLogo) -> Part:
+    return picture_part(logo.subtype, logo.image, logo.content_id)

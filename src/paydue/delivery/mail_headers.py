@@ -6,11 +6,8 @@ line breaks included, and which takes longer than everything else about a mail.
 """
 
 from email.header import Header
-from email.headerregistry import HeaderRegistry
-from email.message import EmailMessage
-from email.policy import EmailPolicy
 from email.utils import quote
-from typing import Any, Final
+from typing import Final
 
 from paydue.domain.mail_address import can_be_mailed
 
@@ -50,29 +47,21 @@ def encoded(text: str) -> str:
     return Header(text, "utf-8").encode(linesep="")
 
 
-class _NothingParsed(HeaderRegistry):
-    def __call__(self, name: str, value: Any) -> Any:
-        return value
-
-
-class OwnHeaders(EmailPolicy):
+def header_line(name: str, value: str) -> bytes:
     """
-    Writes headers as they are set, folded at spaces, in ASCII, lines ended by CR LF.
+    Return a header, folded at spaces so that no line is long, ended by CR LF.
 
-    Setting one that would end a line raises ValueError, as the library does.
+    Raises ValueError for a value that holds anything but visible ASCII: it would end the line.
     """
-
-    def __init__(self) -> None:
-        super().__init__(linesep="\r\n", header_factory=_NothingParsed(), message_factory=EmailMessage)
-
-    def fold_binary(self, name: str, value: str) -> bytes:
-        first, *words = value.split()
-        lines = [f"{name}: {first}"]
-        for word in words:
-            if len(lines[-1]) + 1 + len(word) > _LONGEST_LINE:
-                lines.append("")
-            lines[-1] += f" {word}"
-        return "".join(f"{line}\r\n" for line in lines).encode("ascii")
+    if not (value.isascii() and value.isprintable()):
+        raise ValueError(f"{name}: {value!r} is no header")
+    first, *words = value.split()
+    lines = [f"{name}: {first}"]
+    for word in words:
+        if len(lines[-1]) + 1 + len(word) > _LONGEST_LINE:
+            lines.append("")
+        lines[-1] += f" {word}"
+    return "".join(f"{line}\r\n" for line in lines).encode("ascii")
 
 
 def _ascii_host(host: str) -> str:

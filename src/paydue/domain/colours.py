@@ -5,6 +5,7 @@ Pure arithmetic by the WCAG formula for contrast, shared by everything that peop
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -33,6 +34,8 @@ class Palette(msgspec.Struct, frozen=True, kw_only=True):
     link: str
 
 
+# A merchant has the same ones on every page and in every mail.
+@lru_cache(maxsize=256)
 def palette(background: str, text: str) -> Palette:
     """
     Return the colours for a merchant's header colours: theirs wherever one can read them, ink or paper elsewhere.
