@@ -9,6 +9,7 @@ from paydue.domain.errors import StoreUnavailable
 from paydue.storage.errors import CannotOpenStore
 from paydue.storage.migrate import Migration, migrate, migrations_of
 from paydue.storage.postgres import statements as sql
+from paydue.storage.postgres.index_builds import index_steps, take
 from paydue.storage.postgres.sessions import FAILURES, Readers, Session, connect, unavailable
 from paydue.storage.rows import Row
 
@@ -64,15 +65,21 @@ class PostgresSchema:
         return await current_number(self._session)
 
     async def apply(self, migration: Migration) -> None:
-        """Apply a migration and record its number, both or none, unless another process has done it meanwhile."""
+        """
+        Apply a migration and record its number, both or none, unless another process has done it meanwhile.
+
+        One of index builds is no transaction: a part of it may stay, and is not done again.
+        """
+        steps = index_steps(migration.sql)
+        await take(self._session, steps)
         try:
-            await self._apply(migration)
+            await self._apply(migration, "" if steps else migration.sql)
         except (asyncpg.UniqueViolationError, asyncpg.DuplicateTableError):
             # Two made the first table at once, and the other one won.
             if await current_number(self._session) < migration.number:
                 raise
 
-    async def _apply(self, migration: Migration) -> None:
+    async def _apply(self, migration: Migration, script: str) -> None:
         session = self._session
         await session.run("BEGIN")
         try:
@@ -81,7 +88,8 @@ class PostgresSchema:
                 if await current_number(session) >= migration.number:
                     await session.run("ROLLBACK")
                     return
-            await session.run(migration.sql)
+            if script:
+                await session.run(script)
             await session.fetch(sql.ADD_SCHEMA_NUMBER, migration.number, migration.title)
             await session.run("COMMIT")
         except BaseException:
