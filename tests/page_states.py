@@ -26,9 +26,10 @@ from paydue.domain.settings import Settings
 from paydue.domain.terms import Customer, DeliveryMode, Freight, Tax, Terms
 from paydue.pages.page_options import PageOptions, PaidBy
 from paydue.pages.payer_templates import PayerTemplates
-from paydue.pages.payment_page import PREVIEW, Found, PaymentPage
+from paydue.pages.payment_page import Found, PaymentPage
 from paydue.pages.rendering import StaticFiles
 from paydue.pages.slip import Fault, GatewayFace, Headline, ShipTo, Slip, Way, Wrong
+from paydue.usecases.previews import PREVIEW
 from paydue.usecases.receipt_links import receipts_of
 
 NOW = datetime(2026, 11, 21, 19, 32, tzinfo=UTC)

@@ -16,8 +16,7 @@ from builders import NOON, TOKEN, a_payment, an_invoice
 from paydue.documents.press import DocumentNotDrawn, PressBusy
 from paydue.domain.lifecycle import Status
 from paydue.domain.settings import LogoFormat, ProductType, Settings
-from paydue.pages.payment_page import PREVIEW
-from paydue.usecases.previews import PREVIEW_LASTS, Previews
+from paydue.usecases.previews import PREVIEW, PREVIEW_LASTS, Previews
 from paydue.usecases.receipt_links import RECEIPT_LASTS, ReceiptLinks
 from reading import Page
 

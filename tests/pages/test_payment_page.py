@@ -121,6 +121,13 @@ async def test_a_link_that_will_expire_says_when(books):
     assert "Link valid until July 1, 2026, 00:00 UTC" in page.words
 
 
+async def test_a_link_that_was_renewed_says_when_it_ends_now(books):
+    books.clock.at = at = datetime(2026, 6, 1, 12, tzinfo=UTC)
+    renewed = an_invoice(Status.SENT, some_terms(expiration_date=date(2026, 6, 1))).renew_link(at, TOKEN)
+
+    assert "Link valid until July 2, 2026, 00:00 UTC" in (await page_of(books, renewed)).words
+
+
 async def test_an_invoice_whose_payment_is_under_review_asks_nobody_to_pay_again(books):
     page = await page_of(books, an_invoice(Status.PENDING))
 

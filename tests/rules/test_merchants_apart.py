@@ -30,6 +30,7 @@ UNAPPLIED: Final = "/paydue/v1/unapplied-money"
 KEYS: Final = "/kms/egress/v2/keys-"
 ONE: Final = "/{webhookId}"
 OLD, NEW = WEBHOOKS.replace("{version}", "v1"), WEBHOOKS.replace("{version}", "v2")
+PAGE_SETTINGS: Final = "/paydue/v1/payment-page-settings"
 UNAUTHENTICATED: Final = b'{"response":{"rmsg":"Authentication Failed"}}'
 
 # What differs between any two answers and tells nothing.
@@ -97,6 +98,7 @@ BY_ID: Final[dict[tuple[str, str], Any]] = {
     ("GET", "/notification-subscriptions/v1/products/{organizationId}"): None,
     ("GET", "/notification-subscriptions/v2/products/{organizationId}"): None,
     ("GET", "/webhooks/notification-subscriptions/v1/products/{organizationId}"): None,
+    ("POST", "/paydue/v1/invoices/{id}/preview-links"): {},
     ("GET", "/paydue/v1/invoices/{id}/reminders"): None,
     ("PUT", "/paydue/v1/invoices/{id}/reminders"): {"isStopped": True},
     ("GET", DELIVERIES + "/{id}"): None,
@@ -136,6 +138,15 @@ def _keeps_settings_apart(books: Books) -> None:
     books.other.call("PUT", SETTINGS, {"invoiceSettingsInformation": {"customEmailMessage": "Theirs"}}).expect(200)
     kept = books.owner.call("GET", SETTINGS).expect(200).json["invoiceSettingsInformation"]
     assert kept["customEmailMessage"] == "Ours"
+
+
+def _keeps_page_settings_apart(books: Books) -> None:
+    mine = {"otherWaysToPay": "Account: ours", "offersFreshLinks": False}
+    books.owner.call("PUT", PAGE_SETTINGS, mine).expect(200)
+    theirs = books.other.call("GET", PAGE_SETTINGS).expect(200).json
+    assert (theirs["offersFreshLinks"], theirs.get("otherWaysToPay")) != (False, "Account: ours")
+    books.other.call("PUT", PAGE_SETTINGS, {"otherWaysToPay": "Account: theirs"}).expect(200)
+    assert books.owner.call("GET", PAGE_SETTINGS).expect(200).json == mine
 
 
 def _keeps_fields_apart(books: Books) -> None:
@@ -204,6 +215,8 @@ WITHOUT_ID: Final[dict[tuple[str, str], Callable[[Books], None]]] = {
     ("POST", INVOICES): _creates_beside_the_other,
     ("GET", SETTINGS): _keeps_settings_apart,
     ("PUT", SETTINGS): _keeps_settings_apart,
+    ("GET", PAGE_SETTINGS): _keeps_page_settings_apart,
+    ("PUT", PAGE_SETTINGS): _keeps_page_settings_apart,
     ("GET", FIELDS): _keeps_fields_apart,
     ("POST", FIELDS): _keeps_fields_apart,
     ("GET", OLD): _keeps_webhooks_apart,
@@ -246,6 +259,7 @@ def all_routes() -> tuple[Route, ...]:
         rules=nothing,
         messenger=nothing,
         desk=nothing,
+        previews=nothing,
     )
 
 

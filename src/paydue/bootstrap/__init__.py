@@ -39,6 +39,7 @@ from paydue.domain.retry_policy import DefaultPolicy
 from paydue.pages.site import Site
 from paydue.usecases.payment_desk import PaymentDesk
 from paydue.usecases.ports import Clock, Store
+from paydue.usecases.previews import Previews
 from paydue.wire.api import Api
 from paydue.wire.asgi import AsgiApi
 from paydue.wire.caller import AuthOptions, Callers
@@ -142,6 +143,7 @@ async def open_service(
         rules=egress,
         messenger=messenger,
         desk=desk,
+        previews=Previews(_secret(config)),
         wake=post_office.wake if post_office is not None else lambda: None,
         default_policy=DefaultPolicy(config.webhook_default_policy),
         reviewed_by_person=config.webhook_review == "person",

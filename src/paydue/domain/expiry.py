@@ -25,10 +25,15 @@ def link_ends_on(invoice: Invoice) -> date | None:
     ends_on = terms.expiration_date
     if ends_on is None:
         ends_on = _a_year_after(max(terms.due_date, invoice.created_at.astimezone(UTC).date()))
-    renewed_at = next((event.at for event in reversed(invoice.history) if event.what is What.LINK_RENEWED), None)
+    renewed_at = link_renewed_at(invoice)
     if ends_on is None or renewed_at is None:
         return ends_on
     return max(ends_on, renewed_at.astimezone(UTC).date() + RENEWED_FOR + timedelta(days=1))
+
+
+def link_renewed_at(invoice: Invoice) -> datetime | None:
+    """Return when the payer's link was last renewed; None when it never was."""
+    return next((event.at for event in reversed(invoice.history) if event.what is What.LINK_RENEWED), None)
 
 
 def is_link_expired(invoice: Invoice, at: datetime) -> bool:

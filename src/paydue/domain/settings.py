@@ -76,7 +76,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
     One merchant's settings for one product. `version` is 0 until they have been saved once.
 
-    `reminders_since` is when reminders were last switched on: none is sent for a time before.
+    `reminders_since` is when reminders were last switched on: none is sent for a time before. `other_ways` tells payers
+    how to pay by other means than the page.
     """
 
     version: int = 0
@@ -101,6 +102,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     redirect_rejected: str | None = None
     redirect_pending: str | None = None
     offers_fresh_links: bool = True
+    other_ways: str | None = None
+    terms_url: str | None = None
+    privacy_url: str | None = None
+    accessibility_url: str | None = None
 
     def after(self, change: SettingsChange, logo: Logo | None = None, at: datetime | None = None) -> Self:
         """

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Final, NamedTuple
 
 from paydue.domain.events import Event, What
+from paydue.domain.expiry import link_ends_on, link_renewed_at
 from paydue.domain.invoice import Invoice
 from paydue.domain.line_items import LineItem
 from paydue.domain.money import ZERO
@@ -114,8 +115,10 @@ class InvoiceWriter:
             if customer.merchant_customer_id and not labels.hides("customerId"):
                 facts.append(Fact(labels.name("customerId", say("Customer ID")), customer.merchant_customer_id))
         facts += (Fact(say("Issued"), self.day_of(self.invoice.created_at)), Fact(say("Due"), self.due))
-        if terms.expiration_date is not None:
-            ends = format_long_date(terms.expiration_date, self.look.language)
+        # The year that every link lives is worth no line.
+        is_told = terms.expiration_date is not None or link_renewed_at(self.invoice) is not None
+        if is_told and (ends_on := link_ends_on(self.invoice)) is not None:
+            ends = format_long_date(ends_on, self.look.language)
             facts.append(Fact(say("Link valid until"), say("{date}, 00:00 UTC", date=ends)))
         facts += [
             Fact(value.definition.label, value.value)

@@ -27,6 +27,8 @@ from paydue.pages.slip import GatewayFace
 # Written in their own script, addresses there begin with the country's largest part and end with the house.
 _LARGEST_FIRST: Final = frozenset({"CN", "JP", "TW"})
 _NOT_DIALLED: Final = re.compile(r"[^+0-9]+")
+# `Account: 0047 1180 2265`; a colon of full width is one too, and a time of day is none.
+_ROW: Final = re.compile(r"([^:\uff1a]{1,40})(?::\s+|\uff1a\s*)(\S.{0,199})")
 _KEPT: Final = 512
 
 # Each language in itself; the tag is what its readers' browsers and screen readers know.
@@ -47,7 +49,8 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     """
     One merchant's pages in one language.
 
-    `band` is everything above the content, `contact` how to reach the merchant; `style` are the five colours.
+    `band` is everything above the content, `contact` how to reach the merchant, `other_ways` how to pay by other means,
+    `foot_links` what stands below everything; `style` are the five colours.
     """
 
     merchant: Merchant
@@ -61,6 +64,8 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     style: Rendered
     band: Rendered
     contact: Rendered
+    other_ways: Rendered
+    foot_links: Rendered
     policy: Policy
 
     def headers(self, nonce: str) -> tuple[Header, ...]:
@@ -111,6 +116,8 @@ class Looks:
             ),
             band=self._band(merchant, settings, face, language, "", is_preview=False),
             contact=self._contact(merchant, settings, language),
+            other_ways=self._other_ways(settings, language),
+            foot_links=self._foot_links(settings, language),
             policy=policy_for(face.sources),
         )
 
@@ -154,6 +161,27 @@ class Looks:
                 "number": settings.vat_registration_number or "" if settings.shows_vat_number else "",
             },
         )
+
+    def _other_ways(self, settings: Settings, language: str) -> Rendered:
+        if settings.other_ways is None:
+            return Rendered("")
+        rows: list[tuple[str, str]] = []
+        lines: list[str] = []
+        for line in filter(None, map(str.strip, settings.other_ways.splitlines())):
+            row = _ROW.fullmatch(line)
+            if row is not None and not lines:
+                rows.append((row[1], row[2]))
+            else:
+                lines.append(line)
+        return self._templates.part("other_ways.html", language, {"ways_rows": rows, "ways_lines": lines})
+
+    def _foot_links(self, settings: Settings, language: str) -> Rendered:
+        links = {
+            "terms": settings.terms_url,
+            "privacy": settings.privacy_url,
+            "accessibility": settings.accessibility_url,
+        }
+        return self._templates.part("foot_links.html", language, links) if any(links.values()) else Rendered("")
 
 
 def _address(address: Address | None, language: str) -> list[str]:

@@ -38,11 +38,10 @@ from paydue.pages.slip import Headline, Slip
 from paydue.pages.slip_view import SlipWriter
 from paydue.pages.standing_words import busy_strip, lead_of, strip_of
 from paydue.usecases.ports import Clock, Store
-from paydue.usecases.previews import Previews
+from paydue.usecases.previews import PREVIEW, Previews
 from paydue.usecases.receipt_links import Receipt, ReceiptLinks, receipts_of
 
 LINK_PATH: Final = "/ebc2/invoicing/payInvoice/"
-PREVIEW: Final = "preview/"
 
 _FIELDS_LAST: Final = timedelta(seconds=5)
 _MOST_MERCHANTS: Final = 10_000
@@ -243,6 +242,7 @@ class PaymentPage:
             if found.is_preview or slip.check_query
             else look.band,
             "contact": look.contact,
+            "foot_links": look.foot_links,
             "merchant": look.name,
             "address": address,
             "pdf": f"{address}/invoice.pdf?lang={look.language}",
@@ -276,6 +276,7 @@ class PaymentPage:
             "receipt_pdf": "",
             "pay_rest": "",
             "printed": self.link_of(found) if shown.shows != "paid" else "",
+            "other_ways": writer.look.other_ways if shown.shows != "paid" else "",
         }
         if standing is Standing.PAID and (receipts := receipts_of(found.invoice)):
             last = receipts[-1]

@@ -90,6 +90,7 @@ class ReminderPage:
             "style": look.style,
             "band": look.band,
             "contact": look.contact,
+            "foot_links": look.foot_links,
             "address": scope["path"],
         }
         return Answer(200, self._templates.page("reminders.html", language, values), look.headers(nonce))

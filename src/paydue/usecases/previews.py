@@ -13,6 +13,8 @@ from typing import Final
 
 import msgspec
 
+# Stands before the ticket, in the place of a payment link's token.
+PREVIEW: Final = "preview/"
 PREVIEW_LASTS: Final = timedelta(hours=1)
 _LONGEST: Final = 1024
 

@@ -20,7 +20,7 @@ from paydue.wire.router import Route, Router
 
 PREFIX: Final = "/gateway-notifications/"
 
-_TEMPLATE: Final = PREFIX + "{gateway}/{merchantId}"
+TEMPLATE: Final = PREFIX + "{gateway}/{merchantId}"
 _LARGEST: Final = 256 * 1024
 
 _log = logging.getLogger("paydue.gateways")
@@ -32,7 +32,7 @@ class GatewayNotifications:
     def __init__(self, desk: PaymentDesk, count_refused: Callable[[str], float]) -> None:
         self._desk = desk
         self._count_refused = count_refused
-        self._router = Router((Route("POST", _TEMPLATE, self._take, _LARGEST),))
+        self._router = Router((Route("POST", TEMPLATE, self._take, _LARGEST),))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request; nothing a caller sends makes this raise."""

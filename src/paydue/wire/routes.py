@@ -7,13 +7,16 @@ from paydue.usecases.change_settings import LogoCleaner
 from paydue.usecases.delivery_ports import Reminders
 from paydue.usecases.payment_desk import PaymentDesk
 from paydue.usecases.ports import Secrets
+from paydue.usecases.previews import Previews
 from paydue.usecases.webhook_ports import Messenger, UrlRules
 from paydue.wire.delivery_routes import DeliveriesOf, DeliveryRoutes
 from paydue.wire.export_routes import ExportRoutes, ExportsOf
 from paydue.wire.invoice_routes import InvoiceRoutes
 from paydue.wire.kms_routes import KmsRoutes
 from paydue.wire.merchant_field_routes import MerchantFieldRoutes
+from paydue.wire.page_settings import PageSettingsRoutes
 from paydue.wire.payment_routes import PaymentRoutes
+from paydue.wire.preview_routes import PreviewRoutes
 from paydue.wire.reminder_routes import ReminderRoutes
 from paydue.wire.router import Route
 from paydue.wire.settings_routes import SettingsRoutes
@@ -34,6 +37,7 @@ def api_routes(
     rules: UrlRules,
     messenger: Messenger,
     desk: PaymentDesk,
+    previews: Previews,
     wake: Callable[[], None] = lambda: None,
     default_policy: DefaultPolicy = DefaultPolicy.COMPATIBLE,
     reviewed_by_person: bool = False,
@@ -57,6 +61,8 @@ def api_routes(
         ).routes(),
         *PaymentRoutes(desk=desk, portal_url=portal_url, lately=lately).routes(),
         *SettingsRoutes(cleaner=logo_cleaner, allows_plain_http=allows_plain_http).routes(),
+        *PageSettingsRoutes(cleaner=logo_cleaner, allows_plain_http=allows_plain_http).routes(),
+        *PreviewRoutes(previews=previews, portal_url=portal_url).routes(),
         *MerchantFieldRoutes().routes(),
         *WebhookRoutes(
             subscriptions_of=subscriptions_of,

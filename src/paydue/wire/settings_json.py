@@ -21,8 +21,8 @@ from paydue.wire.fields import Faults, Reader
 from paydue.wire.redirect_url import redirect_url
 from paydue.wire.write_invoice import write_labels
 
-_Value = str | bool | None
-_Read = Callable[[Reader, str], _Value]
+Value = str | bool | None
+Read = Callable[[Reader, str], Value]
 
 _COLOR: Final = re.compile(r"#(?:[0-9a-fA-F]{3}){1,2}")
 _DATA_URI: Final = re.compile(r"data:image/[a-z0-9.+-]{1,40};base64,", re.ASCII | re.IGNORECASE)
@@ -54,14 +54,14 @@ def read_settings(document: dict[str, Any], *, allows_plain_http: bool = False) 
     """
     faults = Faults()
     reader = Reader(document, "", faults).group("invoiceSettingsInformation", required=True)
-    values: dict[str, _Value] = {}
+    values: dict[str, Value] = {}
     labels: tuple[Label, ...] = ()
     logo: str | UnsetType | None = UNSET
     if reader is not None:
         groups = {"headerStyle": _HEADER_STYLE, "customRedirectUrls": _redirect_urls(allows_plain_http)}
         for name, value in document["invoiceSettingsInformation"].items():
             if name in _MEMBERS:
-                values |= _read_member(reader, name, value, _MEMBERS)
+                values |= read_member(reader, name, value, _MEMBERS)
             elif name in groups:
                 values |= _read_group(reader, name, value, groups[name])
             elif name == "customLabels":
@@ -109,22 +109,22 @@ def write_settings(settings: Settings, logo: bytes | None, merchant: Merchant, s
 # Reading
 
 
-def _one_line(maximum: int) -> _Read:
+def _one_line(maximum: int) -> Read:
     return lambda reader, name: reader.text(name, maximum)
 
 
-def _several_lines(maximum: int) -> _Read:
+def several_lines(maximum: int) -> Read:
     return lambda reader, name: reader.text(name, maximum, lines=True)
 
 
-def _color(reader: Reader, name: str) -> _Value:
+def _color(reader: Reader, name: str) -> Value:
     return reader.text(name, 7, pattern=_COLOR, form="a colour such as #1a2b3c or #fff is needed")
 
 
-def _one_of(choices: Mapping[str, _Value]) -> _Read:
+def _one_of(choices: Mapping[str, Value]) -> Read:
     """Make a reader of one of these words, written exactly so."""
 
-    def read(reader: Reader, name: str) -> _Value:
+    def read(reader: Reader, name: str) -> Value:
         word = reader.text(name, 255)
         if word is None:
             return None
@@ -137,10 +137,10 @@ def _one_of(choices: Mapping[str, _Value]) -> _Read:
 
 
 # Wire name -> the field of Settings, and how it is read. `email` is always on: whatever is sent is not looked at.
-_Members = Mapping[str, tuple[str, _Read]]
-_MEMBERS: Final[_Members] = {
+Members = Mapping[str, tuple[str, Read]]
+_MEMBERS: Final[Members] = {
     "merchantDisplayName": ("merchant_display_name", _one_line(100)),
-    "customEmailMessage": ("custom_email_message", _several_lines(2000)),
+    "customEmailMessage": ("custom_email_message", several_lines(2000)),
     "enableReminders": ("sends_reminders", Reader.flag),
     "deliveryLanguage": ("delivery_language", _one_of({language: language for language in LANGUAGES})),
     "defaultCurrencyCode": ("default_currency", Reader.currency),
@@ -152,14 +152,16 @@ _MEMBERS: Final[_Members] = {
     "enableMerchantEmailNotifications": ("notifies_merchant", Reader.flag),
     "merchantEmail": ("merchant_email", Reader.email),
 }
-_HEADER_STYLE: Final[_Members] = {
+_HEADER_STYLE: Final[Members] = {
     "fontColor": ("font_color", _color),
     "backgroundColor": ("background_color", _color),
 }
 
 
-def _redirect_urls(allows_plain_http: bool) -> _Members:
-    def read(reader: Reader, name: str) -> _Value:
+def page_url(allows_plain_http: bool) -> Read:
+    """Return a reader of an address that payers may be sent to."""
+
+    def read(reader: Reader, name: str) -> Value:
         text = reader.text(name, _MAXIMUM_URL)
         url = redirect_url(text, allows_plain_http=allows_plain_http) if text is not None else None
         if text is not None and url is None:
@@ -169,6 +171,11 @@ def _redirect_urls(allows_plain_http: bool) -> _Members:
             reader.fault(name, f"Too long: at most {_MAXIMUM_URL} characters once percent-encoded")
         return url
 
+    return read
+
+
+def _redirect_urls(allows_plain_http: bool) -> Members:
+    read = page_url(allows_plain_http)
     return {
         "paymentAccepted": ("redirect_accepted", read),
         "paymentRejected": ("redirect_rejected", read),
@@ -176,7 +183,7 @@ def _redirect_urls(allows_plain_http: bool) -> _Members:
     }
 
 
-def _read_member(reader: Reader, name: str, value: Any, members: _Members) -> dict[str, _Value]:
+def read_member(reader: Reader, name: str, value: Any, members: Members) -> dict[str, Value]:
     """Read one member as the setting it stands for: None when it has no value. An unknown one stands for nothing."""
     if name not in members:
         return {}
@@ -184,15 +191,15 @@ def _read_member(reader: Reader, name: str, value: Any, members: _Members) -> di
     return {field: None if value is None or value == "" else read(reader, name)}
 
 
-def _read_group(reader: Reader, name: str, value: Any, members: _Members) -> dict[str, _Value]:
+def _read_group(reader: Reader, name: str, value: Any, members: Members) -> dict[str, Value]:
     """Read an object of settings; when it has no value, neither has any setting that could be in it."""
     if value is None or value == {}:
         return {field: None for field, _ in members.values()}
     group = reader.group(name)
-    values: dict[str, _Value] = {}
+    values: dict[str, Value] = {}
     if group is not None:
         for member, member_value in value.items():
-            values |= _read_member(group, member, member_value, members)
+            values |= read_member(group, member, member_value, members)
     return values
 
 

@@ -172,6 +172,7 @@
       const slip = page.getElementById("pay");
       if (!slip) return location.reload();
       byId("pay").replaceWith(document.adoptNode(slip));
+      showButtons();
     } else {
       const kept = childWith(form(), byId("card")), left = childWith(drawn, page.getElementById("card"));
       for (const each of [...form().children]) if (each !== kept) each.remove();
@@ -514,9 +515,32 @@
     if (asked && attemptId()) challenge(asked.href, {attempt_id: attemptId(), page: location.href});
   }
 
+  // --- what only a script can do: those buttons show once it can ---
+
+  function showButtons() {
+    for (const each of document.querySelectorAll("[data-print]")) each.hidden = false;
+    // Only where the browser lets a page copy: over https, and on this machine.
+    if (navigator.clipboard) for (const each of document.querySelectorAll("[data-copy]")) each.hidden = false;
+  }
+
+  addEventListener("click", async (event) => {
+    const button = event.target.closest?.("[data-print], [data-copy]");
+    if (!button) return;
+    if ("print" in button.dataset) { print(); return; }
+    const word = button.firstElementChild;
+    try {
+      await navigator.clipboard.writeText(button.previousElementSibling.textContent);
+      word.textContent = button.dataset.copied;
+      button.setAttribute("aria-live", "polite");
+    } catch {
+      button.hidden = true;
+    }
+  });
+
   // --- begin ---
 
   let amount = null;
+  showButtons();
   watchNotice();
   if (!form() || !byId("pay-button") || byId("pay-button").type !== "submit") return;
   amount = new Amount();
