@@ -1,6 +1,7 @@
 """The operations on invoices: read, use case, write; nothing else."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any, Final
 
 from paydue.domain.errors import NoSuchInvoice
@@ -10,13 +11,14 @@ from paydue.domain.payments import Payment
 from paydue.domain.settings import Label, ProductType
 from paydue.domain.terms import Terms
 from paydue.usecases.cancel_invoice import cancel_invoice
-from paydue.usecases.create_invoice import create_invoice, stayed_draft
+from paydue.usecases.create_invoice import CreateInvoice, create_invoice, stayed_draft
 from paydue.usecases.ports import Answer, Secrets
 from paydue.usecases.publish_invoice import publish_invoice
 from paydue.usecases.record_payment import record_payment
 from paydue.usecases.send_invoice import send_invoice
 from paydue.usecases.update_invoice import update_invoice
 from paydue.wire.error_json import write_not_mailed
+from paydue.wire.plain_invoice import read_plain_invoice
 from paydue.wire.query import read_list_query
 from paydue.wire.read_invoice import read_changed_terms, read_new_invoice, read_payment
 from paydue.wire.request import Request
@@ -60,14 +62,10 @@ class InvoiceRoutes:
         )
 
     async def create(self, request: Request) -> Answer:
-        document = request.document()
         at = request.at
-        wish = read_new_invoice(
-            document,
-            at.date(),
-            definitions=await self._definitions(request, document),
-            accepts_doubles=self._accepts_doubles,
-        )
+        wish = read_plain_invoice(request.body, at.date(), accepts_doubles=self._accepts_doubles)
+        if wish is None:
+            wish = await self._read_with_care(request, at.date())
         labels = await self._labels(request)
 
         def written(invoice: Invoice) -> Answer:
@@ -196,6 +194,11 @@ class InvoiceRoutes:
         if invoice is None:
             raise NoSuchInvoice(number)
         return invoice
+
+    async def _read_with_care(self, request: Request, today: date) -> CreateInvoice:
+        document = request.document()
+        definitions = await self._definitions(request, document)
+        return read_new_invoice(document, today, definitions=definitions, accepts_doubles=self._accepts_doubles)
 
     async def _labels(self, request: Request) -> tuple[Label, ...]:
         return (await request.store.settings(ProductType.INVOICING)).labels

@@ -17,7 +17,6 @@ from paydue.domain.payments import Payment
 from paydue.domain.terms import Customer, DeliveryMode, Freight, Partner, Tax, Terms
 from paydue.usecases.create_invoice import CreateInvoice
 from paydue.wire.fields import Faults, Reader
-from paydue.wire.plain_invoice import read_plain_invoice
 
 _NUMBER = re.compile(r"[A-Za-z0-9_-]{1,50}")
 _ALPHANUMERIC = re.compile(r"[A-Za-z0-9]{1,60}")
@@ -37,13 +36,6 @@ def read_new_invoice(
     Read the body of a create. `today` is the calendar date in UTC; `accepts_doubles` lets discounts or taxes stand on
     both the total and the items, as the original service was seen to do. Raises InvalidFields.
     """
-    plain = read_plain_invoice(document, today, accepts_doubles=accepts_doubles)
-    return plain or _read_with_care(document, today, definitions, accepts_doubles)
-
-
-def _read_with_care(
-    document: dict[str, Any], today: date, definitions: Mapping[int, FieldDefinition], accepts_doubles: bool
-) -> CreateInvoice:
     faults = Faults()
     body = Reader(document, "", faults)
     information = body.group("invoiceInformation")
