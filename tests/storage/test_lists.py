@@ -3,6 +3,7 @@
 import asyncio
 import random
 from datetime import UTC, date, timedelta
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -152,3 +153,24 @@ async def _change_one(acme: MerchantStore, model: list[Invoice], chance: random.
         case _:
             return
     model[index] = changed
+
+
+async def test_what_another_process_changes_is_listed_at_once(sqlite: Any) -> None:
+    acme, beside = sqlite.store.of("acme"), await sqlite.beside()
+    model = [await create(acme, sent=wish == 1) for wish in range(3)]
+    for status in FILTERS:
+        assert await acme.page(0, 5, status) == page_of(model, 0, 5, status)
+    model[0] = await publish(beside.of("acme"), model[0])
+    model[1] = await pay(beside.of("acme"), model[1], "10")
+    for status in FILTERS:
+        assert await acme.page(0, 5, status) == page_of(model, 0, 5, status)
+    await beside.close()
+
+
+async def test_more_may_be_listed_than_is_remembered(sqlite: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("paydue.storage.sqlite.pages._REMEMBERED", 7)
+    acme = sqlite.store.of("acme")
+    model = [await create(acme) for _ in range(20)]
+    for offset in [*range(0, 20, 3), *range(18, 0, -5)]:
+        assert await acme.page(offset, 5, None) == page_of(model, offset, 5, None)
+    assert await acme.page(0, 20, None) == page_of(model, 0, 20, None)

@@ -182,7 +182,8 @@ async def test_every_reading_statement_of_the_hot_path_uses_a_key(sqlite: Any) -
 
     hot = (
         sql.COUNTERS, sql.HAS_NUMBER, sql.HAS_RECEIPT, sql.RECEIPT, sql.INVOICE, sql.LINK, sql.INVOICE_BY_SERIAL,
-        sql.SERIALS, sql.SUMMARIES, sql.STATUS_COUNT, sql.BLOCK_COUNTS, sql.SUMMARIES_OF_STATUS, sql.SETTINGS,
+        sql.SERIALS, sql.VERSIONS, sql.SUMMARIES, sql.STATUS_COUNT, sql.BLOCK_COUNTS, sql.VERSIONS_OF_STATUS,
+        sql.SUMMARIES_OF_STATUS, sql.SETTINGS,
         sql.LOGO, sql.DEFINITIONS, sql.KEY, sql.KEY_BY_CERTIFICATE, sql.AMEND_INVOICE, sql.LOWER_COUNT, sql.DROP_LINK,
     )  # fmt: skip
     with connect(sqlite.path) as connection:

@@ -135,11 +135,12 @@ class AlreadyReminded(Exception):
     """The payer was reminded of that due date before."""
 
 
-class InvoiceSummary(msgspec.Struct, frozen=True):
+class InvoiceSummary(msgspec.Struct):
     """
-    What a list shows of an invoice: a small read value straight from storage.
+    What a list shows of an invoice: a small read value straight from storage, which may give the same one again.
 
-    `created_at` is ISO text in UTC. `payment_token` is there only where the link is shown.
+    `created_at` is ISO text in UTC. `payment_token` is there only where the link is shown. `written` belongs to whoever
+    writes lists, to keep there what this one is written as; all else stays as it is.
     """
 
     number: str
@@ -152,6 +153,7 @@ class InvoiceSummary(msgspec.Struct, frozen=True):
     customer_name: str | None
     merchant_customer_id: str | None
     payment_token: str | None
+    written: str = ""
 
 
 class ShownInvoice(msgspec.Struct, frozen=True, gc=False):

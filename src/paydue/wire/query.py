@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -33,6 +34,8 @@ def parse_query(query: bytes) -> dict[str, str]:
         ) from None
 
 
+# The same few pages are asked for again and again.
+@lru_cache(maxsize=256)
 def read_list_query(query: bytes) -> tuple[int, int, Status | None, str | None]:
     """
     Return offset, limit, the status to filter by, and that filter as the caller wrote it.

@@ -21,13 +21,14 @@ def write_list(page: Page, *, offset: int, limit: int, status: str | None, submi
     if offset > 0:
         links += "," + link("previous", max(0, offset - limit))
     link_start = f',"paymentLink":"{portal_url}{LINK_PATH}'
-    items = ",".join([_list_item(invoice, link_start) for invoice in page.invoices])
+    items = ",".join([invoice.written or _written(invoice, link_start) for invoice in page.invoices])
     return (
         f'{{"_links":{{{links}}},"submitTimeUtc":"{submit_time}","totalInvoices":{page.total},"invoices":[{items}]}}'
     ).encode()
 
 
-def _list_item(invoice: InvoiceSummary, link_start: str) -> str:
+def _written(invoice: InvoiceSummary, link_start: str) -> str:
+    """Write an invoice, and keep it with what was written: the pages that are asked for most change least."""
     number, customer = invoice.number, ""
     if invoice.customer_name is not None:
         customer = f'"customerInformation":{{"name":{encode(invoice.customer_name).decode()}'
@@ -38,9 +39,10 @@ def _list_item(invoice: InvoiceSummary, link_start: str) -> str:
         customer = f'"customerInformation":{{"merchantCustomerId":{encode(invoice.merchant_customer_id).decode()}}},'
     link = f'{link_start}{invoice.payment_token}{LINK_VERSION}"' if invoice.payment_token is not None else ""
     expires = f',"expirationDate":"{invoice.expiration_date}"' if invoice.expiration_date is not None else ""
-    return (
+    invoice.written = written = (
         f'{{"_links":{links_of(invoice.status, number)},"id":"{number}",'
         f'"status":"{STATUS_NAMES[invoice.status]}","createdDate":"{invoice.created_at[:19]}Z",{customer}'
         f'"invoiceInformation":{{"dueDate":"{invoice.due_date}"{expires}{link}}},'
         f'"orderInformation":{{"amountDetails":{{"totalAmount":{invoice.total},"currency":"{invoice.currency}"}}}}}}'
     )
+    return written

@@ -26,7 +26,7 @@ from paydue.storage.sqlite import statements as sql
 from paydue.storage.sqlite.batch import Batch
 from paydue.storage.sqlite.engine import Engine
 from paydue.storage.sqlite.mail_rules import SuppressionMemory
-from paydue.storage.sqlite.pages import find_page
+from paydue.storage.sqlite.pages import Pages
 from paydue.storage.sqlite.subscriptions import SubscriptionMemory
 from paydue.storage.sqlite.writer import Writer
 from paydue.storage.turns import Turns
@@ -58,6 +58,7 @@ class Installation(msgspec.Struct, frozen=True):
     subscriptions: SubscriptionMemory
     suppressions: SuppressionMemory
     turns: Turns
+    pages: Pages
     on_messages: Callable[[], None]
 
 
@@ -101,8 +102,7 @@ class SqliteMerchantStore:
 
     async def page(self, offset: int, limit: int, status: Status | None) -> Page:
         """Return the invoices from `offset` on, newest first, and how many match in all."""
-        total, found = find_page(self._engine, self._merchant_id, offset, limit, status)
-        return Page(total, rows.read_summaries(self._merchant_id, found, self._vault))
+        return self._installation.pages.find(self._merchant_id, offset, limit, status)
 
     async def commit(self, change: Change) -> Invoice:
         """Keep a change durably, whole, and return the invoice as stored. Refuses as `MerchantStore.commit` says."""

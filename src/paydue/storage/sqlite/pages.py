@@ -8,48 +8,80 @@ block in which the page begins.
 from typing import Final
 
 from paydue.domain.lifecycle import Status
+from paydue.storage import rows
 from paydue.storage.rows import Row
 from paydue.storage.sqlite import statements as sql
 from paydue.storage.sqlite.engine import Engine
 from paydue.storage.status_blocks import LARGE, SMALL, WHOLE
+from paydue.storage.vault import Vault
+from paydue.usecases.ports import InvoiceSummary, Page
 
 # So few entries are stepped over faster in the index than by the counts.
 _FEW: Final = SMALL
 
 
-def find_page(
-    engine: Engine, merchant_id: str, offset: int, limit: int, status: Status | None
-) -> tuple[int, list[Row]]:
-    """Return how many invoices match in all, and the summary rows of a page of them, newest first."""
-    found = engine.read(sql.SERIALS, (merchant_id,))
-    if not found:
-        return 0, []
-    ordinal, last_serial = found[0]
-    if status is None:
-        return last_serial, _stretch(engine, ordinal, last_serial - offset, limit)
-    # Counts and invoices have to be of one moment, or a page would begin beside its place.
-    with engine.moment:
-        return _page_of_status(engine, merchant_id, ordinal, offset, limit, status)
+# What a list of a thousand shows fits in; some hundred bytes each.
+_REMEMBERED: Final = 4096
 
 
-def _page_of_status(
-    engine: Engine, merchant_id: str, ordinal: int, offset: int, limit: int, status: Status
-) -> tuple[int, list[Row]]:
-    total = _count(engine, merchant_id, status)
-    if offset >= total:
-        return total, []
-    newest, skip = sql.invoice_id(ordinal + 1, 0), offset
-    if offset > _FEW:
-        serial, skip = _start(engine, merchant_id, status, offset)
-        newest = sql.invoice_id(ordinal, serial)
-    return total, engine.read(sql.SUMMARIES_OF_STATUS, (merchant_id, status.value, newest, limit, skip))
+class Pages:
+    """
+    The pages of one file. What lists showed lately is remembered and not read again: only which invoices they are.
 
+    An invoice that changes gets another version, so what is remembered of a version stays true.
+    """
 
-def _stretch(engine: Engine, ordinal: int, newest: int, limit: int) -> list[Row]:
-    if newest < 1:
-        return []
-    oldest = max(newest - limit + 1, 1)
-    return engine.read(sql.SUMMARIES, (sql.invoice_id(ordinal, oldest), sql.invoice_id(ordinal, newest)))
+    def __init__(self, engine: Engine, vault: Vault) -> None:
+        self._engine = engine
+        self._vault = vault
+        self._remembered: dict[int, tuple[int, InvoiceSummary]] = {}
+
+    def find(self, merchant_id: str, offset: int, limit: int, status: Status | None) -> Page:
+        """Return how many invoices match in all, and a page of them, newest first."""
+        engine = self._engine
+        found = engine.read(sql.SERIALS, (merchant_id,))
+        if not found:
+            return Page(0, [])
+        ordinal, last_serial = found[0]
+        if status is None:
+            newest = last_serial - offset
+            if newest < 1:
+                return Page(last_serial, [])
+            oldest = max(newest - limit + 1, 1)
+            stretch = (sql.invoice_id(ordinal, oldest), sql.invoice_id(ordinal, newest))
+            return Page(last_serial, self._read(merchant_id, sql.VERSIONS, sql.SUMMARIES, stretch))
+        # Counts and invoices have to be of one moment, or a page would begin beside its place.
+        with engine.moment:
+            return self._page_of_status(merchant_id, ordinal, offset, limit, status)
+
+    def _page_of_status(self, merchant_id: str, ordinal: int, offset: int, limit: int, status: Status) -> Page:
+        total = _count(self._engine, merchant_id, status)
+        if offset >= total:
+            return Page(total, [])
+        newest, skip = sql.invoice_id(ordinal + 1, 0), offset
+        if offset > _FEW:
+            serial, skip = _start(self._engine, merchant_id, status, offset)
+            newest = sql.invoice_id(ordinal, serial)
+        place = (merchant_id, status.value, newest, limit, skip)
+        return Page(total, self._read(merchant_id, sql.VERSIONS_OF_STATUS, sql.SUMMARIES_OF_STATUS, place))
+
+    def _read(self, merchant_id: str, versions: str, summaries: str, place: Row) -> list[InvoiceSummary]:
+        """Return what a list shows of the invoices at a place; read again, as a whole, where any is not remembered."""
+        remembered, page = self._remembered, []
+        for invoice_id, version in self._engine.read(versions, place):
+            known = remembered.get(invoice_id)
+            if known is None or known[0] != version:
+                break
+            page.append(known[1])
+        else:
+            return page
+        found = self._engine.read(summaries, place)
+        page = rows.read_summaries(merchant_id, [row[2:] for row in found], self._vault)
+        if len(remembered) + len(page) > _REMEMBERED:
+            remembered.clear()
+        for (invoice_id, version, *_), summary in zip(found, page, strict=True):
+            remembered[invoice_id] = (version, summary)
+        return page
 
 
 def _count(engine: Engine, merchant_id: str, status: Status) -> int:

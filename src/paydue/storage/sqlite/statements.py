@@ -112,8 +112,10 @@ INVOICE_BY_SERIAL: Final = (
 )
 # How many invoices a merchant has (serials are dense), and where they lie.
 SERIALS: Final = "SELECT ordinal, last_serial FROM merchants WHERE merchant_id = ?"
-# A stretch of a merchant's invoices, newest first.
-SUMMARIES: Final = f"SELECT {_columns(SUMMARY_COLUMNS)} FROM invoices WHERE id BETWEEN ? AND ? ORDER BY id DESC"
+# A stretch of a merchant's invoices, newest first: which they are, and what a list shows of them.
+_STRETCH: Final = "FROM invoices WHERE id BETWEEN ? AND ? ORDER BY id DESC"
+VERSIONS: Final = f"SELECT id, version {_STRETCH}"
+SUMMARIES: Final = f"SELECT id, version, {_columns(SUMMARY_COLUMNS)} {_STRETCH}"
 # How many invoices have a status: the count of the block that holds all.
 STATUS_COUNT: Final = "SELECT count FROM status_blocks WHERE merchant_id = ? AND status = ? AND size = ? AND block = 0"
 # The counts of a stretch of blocks, newest first.
@@ -122,10 +124,12 @@ BLOCK_COUNTS: Final = (
     " AND block BETWEEN ? AND ? ORDER BY block DESC"
 )
 # Invoices of a status from a place on, newest first, after skipping a few.
-SUMMARIES_OF_STATUS: Final = (
-    f"SELECT {_columns(SUMMARY_COLUMNS)} FROM invoices INDEXED BY invoices_by_status"
+_OF_STATUS: Final = (
+    "FROM invoices INDEXED BY invoices_by_status"
     " WHERE merchant_id = ? AND status = ? AND id <= ? ORDER BY id DESC LIMIT ? OFFSET ?"
 )
+VERSIONS_OF_STATUS: Final = f"SELECT id, version {_OF_STATUS}"
+SUMMARIES_OF_STATUS: Final = f"SELECT id, version, {_columns(SUMMARY_COLUMNS)} {_OF_STATUS}"
 
 # Settings
 

@@ -28,6 +28,7 @@ from paydue.storage.sqlite.ledger import SqliteLedger
 from paydue.storage.sqlite.mail_rules import SqliteMailCounts, SqliteSuppressions, SuppressionMemory
 from paydue.storage.sqlite.merchant_store import Installation, SqliteMerchantStore
 from paydue.storage.sqlite.outbox import SqliteOutbox
+from paydue.storage.sqlite.pages import Pages
 from paydue.storage.sqlite.reminders import SqliteReminders
 from paydue.storage.sqlite.schema import MIGRATIONS, schema_number
 from paydue.storage.sqlite.subscriptions import SqliteSubscriptions, SubscriptionMemory
@@ -80,6 +81,7 @@ class SqliteStore:
             self._subscriptions,
             self._suppressions,
             Turns(),
+            Pages(engine, vault),
             on_messages=self._tell_of_messages,
         )
 
