@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HEADER_VALUE_RE, STATUS_LINE, 
 from uvicorn.server import ServerState as UvicornState
 
 from paydue.cli.begun_calls import rest_of
+from paydue.cli.connection_limit import ConnectionLimit
 from paydue.pages.answers import Answer, Scope
 from paydue.pages.site import LINKS, Site
 from paydue.wire.api import PREFIXES, Api, Arrived, Header, Reply, new_correlation_id
@@ -39,12 +40,14 @@ class Door:
     """
     Where connections bring calls of the API and people who open payment links.
 
-    `hops` is how many proxies in front are believed.
+    `hops` is how many proxies in front are believed. `connections_from_one` is how many one address may have open.
     """
 
-    def __init__(self, api: Api, site: Site, hops: int = 0) -> None:
+    def __init__(self, api: Api, site: Site, hops: int = 0, connections_from_one: int = 0) -> None:
         self.api: Final = api
         self.site: Final = site
+        # Behind proxies all connections are theirs.
+        self.connections: Final = ConnectionLimit(0 if hops else connections_from_one)
         self._hops = hops
         self._default_headers: list[Header] = []
         self._starts: dict[int, bytes] = {}
@@ -104,6 +107,7 @@ class HttpProtocol(HttpToolsProtocol):
     def __init__(self, *arguments: Any, door: Door | None = None, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._door = door
+        self._counted_as: str | None = None
         self._is_in_head = True
         self._begins_here = False
         self._head_bytes = 0
@@ -117,12 +121,18 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]  # it always is an asyncio.Transport
+        if self._door is not None and self.client is not None:
+            self._counted_as = self._door.connections.enter(self.client[0])
+            if self._counted_as is None:
+                return self._refuse(HTTPStatus.SERVICE_UNAVAILABLE)
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
         if self.timeout_keep_alive_task is not None:
             self.timeout_keep_alive_task.cancel()
+        if self._counted_as and self._door is not None:
+            self._door.connections.leave(self._counted_as)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -371,6 +381,7 @@ class HttpProtocol(HttpToolsProtocol):
             CONTENT_TYPE,
             (b"content-length", str(len(body)).encode()),
             (b"connection", b"close"),
+            *(((b"retry-after", b"5"),) if status is HTTPStatus.SERVICE_UNAVAILABLE else ()),
         )
         self.transport.write(STATUS_LINE[status] + _lines(headers) + b"\r\n" + body)
         self.transport.close()

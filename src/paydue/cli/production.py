@@ -76,7 +76,12 @@ async def _serve(config: Config, ready_file: Path | None, *, with_worker: bool) 
                 (*listeners, *served_at(trial, service.sandbox)),
                 ready,
                 leave,
-                door=Door(service.api, service.site, service.trusted_proxies),
+                door=Door(
+                    service.api,
+                    service.site,
+                    service.trusted_proxies,
+                    config.connections_from_one if config.rate_limit else 0,
+                ),
                 drain_seconds=config.drain_seconds,
             )
     finally:

@@ -40,6 +40,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     drain_seconds: int = 0
     rate_limit: int = 100
     burst: int = 500
+    connections_from_one: int = 500
     amount_rules: Literal["strict", "observed"] = "strict"
     accept_jwt_v1: bool = False
     replay: Literal["accept", "reject"] = "accept"
@@ -240,6 +241,7 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "drain_seconds": Setting(readers.integer(0, 300), "seconds from 0 to 300"),
     "rate_limit": Setting(readers.integer(0, 1_000_000), "requests a second from 0 (no limit) to 1000000"),
     "burst": Setting(readers.integer(1, 10_000_000), "a number of requests from 1 to 10000000"),
+    "connections_from_one": Setting(readers.integer(0, 1_000_000), "a number from 0 (no limit) to 1000000"),
     "amount_rules": readers.choice("strict", "observed"),
     "accept_jwt_v1": _FLAG,
     "replay": readers.choice("accept", "reject"),
