@@ -25,7 +25,7 @@ from paydue.usecases.change_invoice import Decision, change_invoice
 from paydue.usecases.create_invoice import CreateInvoice, create_invoice
 from paydue.usecases.delivery_ports import DeliveryFilter, Job, Try
 from paydue.usecases.webhook_keys import create_signing_key
-from paydue.wire.notification_json import write_notification
+from paydue.wire.notification_json import write_notification, write_snapshot
 from paydue.wire.write_invoice import payment_link
 from storing import ACTOR, FixedClock, a_token
 from webhook_builders import a_subscription
@@ -108,6 +108,7 @@ class Installation:
             subscriptions_of=self.store.subscriptions_of,
             egress=self.egress,
             write=write_notification,
+            write_snapshot=write_snapshot,
             clock=self.clock,
         )
         books = Books(

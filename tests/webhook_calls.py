@@ -2,16 +2,20 @@
 
 import asyncio
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from paydue.delivery.examples import invoice_example
 from paydue.domain.errors import Refusal
+from paydue.domain.invoice import Invoice
 from paydue.domain.notifications import Notification
 from paydue.domain.webhooks import Subscription
 from paydue.usecases.ports import Answer
-from paydue.usecases.webhook_ports import Outcome
+from paydue.usecases.webhook_ports import InvoiceExample, Outcome
 from paydue.wire.error_json import write_error
 from paydue.wire.kms_routes import KmsRoutes
+from paydue.wire.notification_json import write_snapshot
 from paydue.wire.request import Request
 from paydue.wire.router import Router
 from paydue.wire.strict_json import MalformedJson
@@ -42,6 +46,12 @@ class SomeMessenger:
     def __init__(self, outcome: Outcome) -> None:
         self.outcome = outcome
         self.delivered: list[Notification] = []
+
+    def example(self, event_type: str, at: datetime) -> InvoiceExample:
+        return invoice_example(event_type, at)
+
+    def snapshot(self, invoice: Invoice, at: datetime) -> bytes:
+        return write_snapshot(invoice, at)
 
     async def deliver(self, subscription: Subscription, notification: Notification) -> Outcome:
         self.delivered.append(notification)

@@ -7,6 +7,7 @@ from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from standardwebhooks.webhooks import Webhook
 
@@ -27,6 +28,7 @@ from paydue.usecases.delivery_ports import Job, JobState
 from paydue.usecases.park_held import HoldLimits, park_held
 from paydue.usecases.ports import Channel
 from paydue.usecases.webhook_keys import store_oauth_credentials
+from paydue.wire.notification_json import event_schema
 from posting import ACME, PORTAL, Installation, Recorder
 from receiver import ANSWERS, HASTY, PATIENT, Received, Receiver, answering
 from storing import ACTOR, assert_all_holds
@@ -64,6 +66,32 @@ async def the_subscription(acme: Installation, like: Subscription) -> Subscripti
 
 def body_of(received: Received) -> dict:
     return json.loads(received.body)
+
+
+async def test_whoever_asks_for_it_gets_the_invoice_as_it_was_at_the_first_attempt(
+    acme: Installation, receiver: Receiver
+) -> None:
+    receiver.answers["/first-busy"] = ANSWERS["/busy"]
+    await acme.subscribe(receiver.url("/first-busy"), includes_invoice=True)
+    await acme.subscribe(receiver.url("/ok"))
+    await acme.send("7")
+    await acme.work()
+    await acme.pay("7", "100")
+    for _ in range(2):
+        await acme.until_next()
+        await acme.work()
+
+    bodies = [body_of(received) for received in receiver.received]
+    sent = [body["payload"] for body in bodies if body["eventType"] == "invoicing.customer.invoice.send"]
+    with_invoice = [payload["invoice"] for payload in sent if "invoice" in payload]
+    assert len(sent) - len(with_invoice) == 1
+    # A retry says what the first attempt said, whatever was paid since.
+    assert len(with_invoice) >= 2
+    assert with_invoice[0] == with_invoice[1]
+    assert (with_invoice[0]["id"], with_invoice[0]["status"]) == ("7", "SENT")
+    assert "paymentLink" not in json.dumps(with_invoice)
+    schema = json.loads(event_schema("invoicing.customer.invoice.send") or b"false")
+    jsonschema.validate(bodies[0], schema)
 
 
 async def test_a_notification_is_signed_and_says_what_the_mail_says(

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from paydue.domain.errors import StoreBusy
-from paydue.domain.notifications import DeliveryStatus, Notification, ReplaySelection
+from paydue.domain.notifications import DeliveryStatus, ReplaySelection
 from paydue.domain.retry_policy import RetryPolicy
 from paydue.domain.webhooks import (
     MAXIMUM_SUBSCRIPTIONS,
@@ -32,6 +32,7 @@ from paydue.usecases.subscribe_webhook import NewSubscription, subscribe_webhook
 from paydue.usecases.try_webhook import try_webhook
 from paydue.usecases.webhook_ports import Outcome
 from webhook_builders import ACTOR, MERCHANT, NOON, URL, MemorySubscriptions, SomeUrlRules, a_subscription
+from webhook_calls import SomeMessenger
 
 S = SubscriptionStatus
 A = SubscriptionAction
@@ -195,18 +196,6 @@ async def test_what_is_not_there_can_be_neither_changed_nor_moved_nor_deleted():
         await move_subscription(kept, ID, A.ACTIVATE, at=NOON, actor=ACTOR)
     with pytest.raises(NoSuchSubscription):
         await delete_subscription(kept, ID, actor=ACTOR)
-
-
-class SomeMessenger:
-    """Delivers nothing and says how that went."""
-
-    def __init__(self, outcome: Outcome) -> None:
-        self._outcome = outcome
-        self.delivered: list[Notification] = []
-
-    async def deliver(self, subscription: Subscription, notification: Notification) -> Outcome:
-        self.delivered.append(notification)
-        return self._outcome
 
 
 @pytest.mark.parametrize("status", [S.INACTIVE, S.ACTIVE, S.SUSPENDED])

@@ -1,20 +1,27 @@
 """The webhook operations as callers meet them: changes, lists, test calls, other merchants."""
 
+import json
+from decimal import Decimal
 from typing import Any
 
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from paydue.domain.errors import Refusal
-from paydue.domain.webhooks import BodyVersion, Shape, SignedContent, SubscriptionStatus, WebhookRefusal
+from paydue.domain.notifications import EVENT_KINDS, INVOICING
+from paydue.domain.webhooks import BodyVersion, ProductEvents, Shape, SignedContent, SubscriptionStatus, WebhookRefusal
 from paydue.usecases.webhook_ports import Outcome
 from paydue.wire import webhook_errors
+from paydue.wire.notification_json import TEST_MESSAGE
+from paydue.wire.products_json import SCHEMAS
 from webhook_builders import MERCHANT, URL, a_subscription
 from webhook_calls import OLD_WEBHOOKS, SUBMIT_TIME, WEBHOOKS, Installation, example
 
 S = SubscriptionStatus
+PARTIAL = "invoicing.customer.invoice.partial-payment"
 ID = a_subscription().webhook_id
 NEW = {
     "products": [{"productId": "customerInvoicing", "eventTypes": ["invoicing.customer.invoice.paid"]}],
@@ -254,6 +261,78 @@ def test_the_products_of_another_organization_are_not_told():
     assert Installation().call("GET", "/notification-subscriptions/v2/products/another").status == 404
 
 
+SENT_EVENTS = [name for name, (product, event) in EVENT_KINDS.items() if product is INVOICING and event.is_sent]
+
+
+@pytest.mark.parametrize("event_type", SENT_EVENTS)
+@pytest.mark.parametrize("includes_invoice", [False, True])
+def test_a_test_of_an_event_is_what_the_event_brings_by_its_own_schema(event_type, includes_invoice):
+    installation = Installation()
+    products = (ProductEvents(product_id="customerInvoicing", event_types=tuple(SENT_EVENTS)),)
+    installation.kept.kept[ID] = a_subscription(products=products, includes_invoice=includes_invoice)
+    answer = installation.call("POST", f"{OLD_WEBHOOKS}/{ID}", {"eventType": event_type})
+
+    assert answer.status == 201
+    schema = installation.call("GET", f"{SCHEMAS}/{event_type}").body
+    jsonschema.validate(answer.body, schema)
+    data = answer.body["payload"]["data"]
+    assert (data["eventType"], data["organizationID"], data["invoiceNumber"]) == (event_type, MERCHANT, "TEST-98769")
+    assert "" not in (data["subject"], data["body"])
+    invoice = answer.body["payload"].get("invoice")
+    assert (invoice is not None) == includes_invoice
+    if invoice is not None:
+        assert invoice["id"] == data["invoiceNumber"]
+        # An answer leaves the balance out where all is due.
+        amounts = invoice["orderInformation"]["amountDetails"]
+        balance = amounts.get("balanceAmount", amounts["totalAmount"])
+        assert Decimal(str(balance)) == Decimal(data["invoiceBalance"])
+    (delivered,) = installation.messenger.delivered
+    assert not delivered.is_test
+
+
+def test_an_event_is_tested_in_any_of_its_spellings():
+    installation = Installation()
+    products = (ProductEvents(product_id="customerInvoicing", event_types=(PARTIAL,)),)
+    installation.kept.kept[ID] = a_subscription(products=products)
+    spelling = "invoicing.customer.invoice.partialpayment"
+    answer = installation.call("POST", f"{WEBHOOKS.replace('v2', 'v1')}/{ID}", {"eventType": spelling})
+
+    assert (answer.status, answer.body["eventType"]) == (201, PARTIAL)
+
+
+@pytest.mark.parametrize("event_type", ["invoicing.customer.invoice.send", "unknown"])
+def test_no_test_is_sent_for_an_event_that_is_not_subscribed_to(event_type):
+    installation = Installation()
+    installation.kept.kept[ID] = a_subscription()
+    status, answer = installation.call("POST", f"{OLD_WEBHOOKS}/{ID}", {"eventType": event_type})
+
+    assert status == 400
+    assert "eventType" in json.dumps(answer)
+    assert installation.messenger.delivered == []
+
+
+@pytest.mark.parametrize("body", [None, b"{}", {"something": "else"}])
+def test_a_test_of_no_event_says_that_the_receiver_was_reached(body):
+    installation = Installation()
+    installation.kept.kept[ID] = a_subscription()
+    answer = installation.call("POST", f"{OLD_WEBHOOKS}/{ID}", body)
+
+    assert answer.status == 201
+    assert answer.body["payloads"] == {"testPayload": {"message": TEST_MESSAGE}}
+
+
+@pytest.mark.parametrize("webhooks", [WEBHOOKS, OLD_WEBHOOKS])
+def test_a_subscription_asks_for_the_invoice_and_takes_it_back(webhooks):
+    installation = Installation()
+    made = installation.call("POST", webhooks, NEW | {"includeInvoice": True}).body
+    one = f"{webhooks}/{made['webhookId']}"
+
+    assert made["includeInvoice"] is True
+    assert installation.call("PATCH", one, {"name": "Books"}).body["includeInvoice"] is True
+    assert "includeInvoice" not in installation.call("PATCH", one, {"includeInvoice": False}).body
+    assert faults_of(NEW | {"includeInvoice": "perhaps"})[0][0] == "includeInvoice"
+
+
 def test_every_refusal_about_webhooks_has_an_answer():
     def kinds(kind: type[Refusal]) -> set[type[Refusal]]:
         return {kind}.union(*(kinds(below) for below in kind.__subclasses__()))
@@ -268,7 +347,8 @@ json_values = st.recursive(
 )
 MEMBERS = [
     "name", "description", "organizationId", "products", "productId", "eventTypes", "webhookUrl", "healthCheckUrl",
-    "notificationScope", "retryPolicy", "securityPolicy", "status", "version", "signedContent", "deactivateFlag",
+    "notificationScope", "retryPolicy", "securityPolicy", "status", "version", "signedContent", "includeInvoice",
+    "deactivateFlag", "eventType",
 ]  # fmt: skip
 BELOW = [
     "algorithm", "firstRetry", "additionalAttributes", "securityType", "config", "scope", "scopeData", "productId",
@@ -287,3 +367,4 @@ def test_no_body_makes_a_subscription_call_fail(document):
     assert installation.call("POST", WEBHOOKS, document).status in (201, 400)
     assert installation.call("PATCH", f"{WEBHOOKS}/{ID}", document).status in (200, 400)
     assert installation.call("PUT", f"{WEBHOOKS}/{ID}/status", document).status in (200, 400)
+    assert installation.call("POST", f"{OLD_WEBHOOKS}/{ID}", document).status in (201, 400)

@@ -14,7 +14,7 @@ from paydue.usecases.payment_desk import PaymentDesk
 from paydue.usecases.ports import Clock
 from paydue.usecases.receipt_links import ReceiptLinks
 from paydue.usecases.reminder_links import REMINDERS_PATH
-from paydue.wire.notification_json import write_notification
+from paydue.wire.notification_json import write_notification, write_snapshot
 from paydue.wire.write_invoice import payment_link, receipt_link
 
 if TYPE_CHECKING:
@@ -41,7 +41,11 @@ def open_egress(config: Config, *, is_development: bool = False, limits: EgressL
 def join_messenger(store: "SqliteStore | PostgresStore", egress: Egress, clock: Clock) -> WebhookMessenger:
     """Return what sends single notifications."""
     return WebhookMessenger(
-        subscriptions_of=store.subscriptions_of, egress=egress, write=write_notification, clock=clock
+        subscriptions_of=store.subscriptions_of,
+        egress=egress,
+        write=write_notification,
+        write_snapshot=write_snapshot,
+        clock=clock,
     )
 
 

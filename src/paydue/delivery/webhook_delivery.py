@@ -32,8 +32,11 @@ _SHORTEST_WAIT: Final = timedelta(seconds=10)
 # seconds as it was.
 _NEWS_TRAVELS: Final = timedelta(seconds=6)
 
-_read_slots = msgspec.json.Decoder(dict[str, str]).decode
-_write_slots = msgspec.json.Encoder().encode
+# No slot has this name.
+_INVOICE: Final = "invoice"
+
+_read_said = msgspec.json.Decoder(dict[str, str]).decode
+_write_said = msgspec.json.Encoder().encode
 
 
 class WebhookDelivery:
@@ -73,21 +76,23 @@ class WebhookDelivery:
             status = subscription.status.value if subscription is not None else "deleted"
             return _not_sent(JobState.PARKED, at, f"the subscription is {status}")
         try:
-            slots = await self._slots(job)
+            said = await self._said(job, subscription)
         except NothingToSay as nothing:
             return _not_sent(JobState.PARKED, at, str(nothing))
-        attempt = await self._messenger.attempt(subscription, _notification(job, subscription, slots))
+        attempt = await self._messenger.attempt(subscription, _notification(job, subscription, said))
         return await self._settlement(job, subscription, attempt)
 
-    async def _slots(self, job: Job) -> dict[str, str]:
-        """Return what the notification says, as at its first attempt. Raises NothingToSay."""
+    async def _said(self, job: Job, subscription: Subscription) -> dict[str, str]:
+        """Return the slots as at the first attempt, and the invoice's JSON where it is wanted. Raises NothingToSay."""
         kept = self._seal.open(job.message_id, job.rendered)
         if kept is not None:
-            return _read_slots(kept)
-        facts, _ = await self._writer.facts(job, KIND_OF_EVENT[job.topic])
-        slots = slots_of(facts).payload()
-        await self._outbox.keep_rendered(job, self._seal.close(job.message_id, _write_slots(slots)))
-        return slots
+            return _read_said(kept)
+        facts, invoice = await self._writer.facts(job, KIND_OF_EVENT[job.topic])
+        said = slots_of(facts).payload()
+        if subscription.includes_invoice:
+            said[_INVOICE] = self._messenger.snapshot(invoice, self._clock.now()).decode()
+        await self._outbox.keep_rendered(job, self._seal.close(job.message_id, _write_said(said)))
+        return said
 
     async def _settlement(self, job: Job, subscription: Subscription, attempt: Attempt) -> Settlement:
         at, tried = self._clock.now(), attempt.tried
@@ -121,7 +126,7 @@ class WebhookDelivery:
         await self._moves.move(job.merchant_id, subscription, action, at, actor, is_gone=is_gone)
 
 
-def _notification(job: Job, subscription: Subscription, slots: dict[str, str]) -> Notification:
+def _notification(job: Job, subscription: Subscription, said: dict[str, str]) -> Notification:
     product, _ = EVENT_KINDS[job.topic]
     return Notification(
         notification_id=job.message_id,
@@ -132,7 +137,8 @@ def _notification(job: Job, subscription: Subscription, slots: dict[str, str]) -
         product_id=product.product_id,
         event_type=job.topic,
         occurred_at=job.created_at,
-        slots=slots,
+        slots={name: text for name, text in said.items() if name != _INVOICE},
+        invoice=said[_INVOICE].encode() if _INVOICE in said else None,
         retry_number=job.tries,
         trace_id=new_trace_id(),
     )

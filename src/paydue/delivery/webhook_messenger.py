@@ -14,12 +14,13 @@ from paydue.delivery.egress import Egress
 from paydue.delivery.egress_answers import Answered, NotAnswered
 from paydue.delivery.notification_headers import notification_headers
 from paydue.delivery.oauth import AccessTokens, NoToken
+from paydue.domain.invoice import Invoice
 from paydue.domain.notifications import Notification, NotificationBody
 from paydue.domain.webhooks import BodyVersion, SecurityType, Subscription
 from paydue.usecases.delivery_ports import Try
 from paydue.usecases.ports import Clock
 from paydue.usecases.webhook_keys import jwt_signing_key, oauth_credentials, signing_keys
-from paydue.usecases.webhook_ports import Outcome, Subscriptions, WebhookKey
+from paydue.usecases.webhook_ports import InvoiceExample, Outcome, Subscriptions, WebhookKey
 
 GONE: Final = 410
 _UNAUTHORIZED: Final = 401
@@ -30,6 +31,7 @@ _NOT_LOGGED: Final = frozenset(("authorization",))
 _PAYMENT_TOKEN: Final = re.compile(r"[A-Za-z0-9]{64}")
 
 WriteNotification = Callable[[Notification, BodyVersion], NotificationBody]
+WriteSnapshot = Callable[[Invoice, datetime], bytes]
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +56,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WebhookMessenger:
-    """`write` gives a notification its body: that is the API's business, as its form is."""
+    """`write` gives a notification its body, `write_snapshot` an invoice: their form is the API's business."""
 
     def __init__(
         self,
@@ -62,13 +64,25 @@ class WebhookMessenger:
         subscriptions_of: Callable[[str], Subscriptions],
         egress: Egress,
         write: WriteNotification,
+        write_snapshot: WriteSnapshot,
         clock: Clock,
     ) -> None:
         self._subscriptions_of = subscriptions_of
         self._egress = egress
         self._write = write
+        self._write_snapshot = write_snapshot
         self._clock = clock
         self._tokens = AccessTokens(egress)
+
+    def example(self, event_type: str, at: datetime) -> InvoiceExample:
+        """Return what a notification of that event might be about."""
+        from paydue.delivery.examples import invoice_example  # noqa: PLC0415 - what a server seldom needs
+
+        return invoice_example(event_type, at)
+
+    def snapshot(self, invoice: Invoice, at: datetime) -> bytes:
+        """Return the invoice as JSON, for subscribers who want it with each notification."""
+        return self._write_snapshot(invoice, at)
 
     async def deliver(self, subscription: Subscription, notification: Notification) -> Outcome:
         """Send it once and now, and tell whether it was taken."""

@@ -123,7 +123,8 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
     `notification_id` is the same in every retry and replay, `trace_id` another in each. `sequence` counts the events
     of one invoice. `origin_organization_id` is where it happened, `organization_id` who subscribed. `slots` are the
-    payload's texts by their names in `SLOTS`; what is left out is empty. A test carries none.
+    payload's texts by their names in `SLOTS`; what is left out is empty. A test of no event in particular (`is_test`)
+    carries none. `invoice` is the JSON of the invoice as it was when this was said first, where it is wanted.
     """
 
     notification_id: str
@@ -135,6 +136,7 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     event_type: str
     occurred_at: datetime
     slots: dict[str, str] = {}
+    invoice: bytes | None = None
     is_test: bool = False
     retry_number: int = 0
     trace_id: str

@@ -162,6 +162,7 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     One subscription. `retry_policy` None is the operator's default; `version` is the store's, 0 before the first save.
 
     `is_switched_off` tells a subscription that was switched off from one that never started: probes start only these.
+    `includes_invoice` has each notification bring the invoice along.
     `failing_since` is when a notification was given up, or all were held, and nothing was taken since.
     """
 
@@ -181,6 +182,7 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     scope_organizations: tuple[str, ...] = ()
     signed_content: SignedContent = SignedContent.BODY
     body_version: BodyVersion = BodyVersion.CURRENT
+    includes_invoice: bool = False
     shape: Shape = Shape.PRODUCT_LIST
     created_at: datetime
     updated_at: datetime
@@ -229,6 +231,7 @@ class WebhookRefusal(Refusal):
         NoSuchSubscription              the merchant has no subscription of that id
         SubscriptionActionNotAllowed    its status does not allow it
         TooManySubscriptions
+        EventNotSubscribed              a test was asked for of an event that the subscription does not want
         NotificationNotTaken            the receiver did not take a test notification
         ReplayRunning                   one replay at a time
         TooManyWebhookKeys
@@ -252,6 +255,12 @@ class TooManySubscriptions(WebhookRefusal):
     def __init__(self, limit: int) -> None:
         super().__init__(str(limit))
         self.limit = limit
+
+
+class EventNotSubscribed(WebhookRefusal):
+    def __init__(self, event_type: str) -> None:
+        super().__init__(event_type)
+        self.event_type = event_type
 
 
 class NotificationNotTaken(WebhookRefusal):

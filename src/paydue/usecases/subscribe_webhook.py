@@ -41,6 +41,7 @@ class NewSubscription(msgspec.Struct, frozen=True, kw_only=True):
     scope_organizations: tuple[str, ...] = ()
     signed_content: SignedContent = SignedContent.BODY
     body_version: BodyVersion = BodyVersion.CURRENT
+    includes_invoice: bool = False
 
 
 async def subscribe_webhook(
@@ -74,6 +75,7 @@ async def subscribe_webhook(
         scope_organizations=wanted.scope_organizations,
         signed_content=wanted.signed_content,
         body_version=wanted.body_version,
+        includes_invoice=wanted.includes_invoice,
         created_at=at,
         updated_at=at,
     )

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import msgspec
 
+from paydue.domain.invoice import Invoice
 from paydue.domain.notifications import Notification, ReplaySelection
 from paydue.domain.webhooks import Subscription
 from paydue.usecases.access_keys import Secret
@@ -109,7 +110,22 @@ class Outcome(msgspec.Struct, frozen=True):
     words: str
 
 
+class InvoiceExample(msgspec.Struct, frozen=True, kw_only=True):
+    """A made-up invoice, and what a notification about it says, by the names in `domain.notifications.SLOTS`."""
+
+    slots: dict[str, str]
+    invoice: Invoice
+
+
 class Messenger(Protocol):
+    def example(self, event_type: str, at: datetime) -> InvoiceExample:
+        """Return what a notification of that event might be about."""
+        ...
+
+    def snapshot(self, invoice: Invoice, at: datetime) -> bytes:
+        """Return the invoice as JSON, for subscribers who want it with each notification."""
+        ...
+
     async def deliver(self, subscription: Subscription, notification: Notification) -> Outcome:
         """Send it once and now, with the headers and signatures of any other notification."""
         ...

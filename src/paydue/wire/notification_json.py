@@ -2,7 +2,8 @@
 The bodies of notifications, in the current form and that of 2023, and the schemas that describe them.
 
 Bytes matter here: some receivers verify the signature over the payload that they parsed and wrote anew. Payloads are
-texts only and compact, so that any JSON library writes the very same bytes.
+texts only and compact, so that any JSON library writes the very same bytes; but for the invoice, which has numbers and
+comes to those who ask for it.
 """
 
 from datetime import datetime
@@ -11,10 +12,28 @@ from typing import Any, Final
 import msgspec
 
 from paydue.domain.errors import BrokenFact
+from paydue.domain.invoice import Invoice
 from paydue.domain.notifications import EVENT_KINDS, INVOICING, SLOTS, Notification, NotificationBody, RequestType
 from paydue.domain.webhooks import BodyVersion
+from paydue.wire.write_invoice import show_invoice, write_shown
 
 TEST_MESSAGE: Final = "This is a test. Your receiver was reached, and here is what a notification looks like."
+
+_SUBMIT_TIME: Final = "%Y-%m-%dT%H:%M:%S.%f000Z"
+_INVOICE_SCHEMA: Final = {
+    "type": "object",
+    "description": "With includeInvoice: the invoice as it was then, in the form in which the API answers it.",
+    "properties": {
+        "id": {"type": "string"},
+        "status": {"type": "string"},
+        "submitTimeUtc": {"type": "string", "description": "When this was written."},
+        "customerInformation": {"type": "object"},
+        "processingInformation": {"type": "object"},
+        "invoiceInformation": {"type": "object", "required": ["invoiceNumber", "dueDate"]},
+        "orderInformation": {"type": "object", "required": ["amountDetails"]},
+    },
+    "required": ["id", "status", "submitTimeUtc", "invoiceInformation", "orderInformation"],
+}
 
 _encode = msgspec.json.Encoder().encode
 _NAMES: Final = frozenset(SLOTS)
@@ -33,9 +52,9 @@ def write_notification(notification: Notification, version: BodyVersion) -> Noti
         return NotificationBody(_encode(_test_body(notification, msgspec.Raw(payload))), payload)
     data = _data(notification)
     if version is BodyVersion.OLDER:
-        payload = _encode([{"data": data}])
+        payload = _encode([{"data": data, **_invoice(notification)}])
         return NotificationBody(_encode(_older_body(notification, msgspec.Raw(payload))), payload)
-    payload = _encode({"data": data, "organizationId": notification.origin_organization_id})
+    payload = _encode({"data": data, "organizationId": notification.origin_organization_id, **_invoice(notification)})
     return NotificationBody(_encode(_current_body(notification, msgspec.Raw(payload))), payload)
 
 
@@ -59,7 +78,11 @@ def event_schema(event_type: str) -> bytes | None:
         "eventDate": {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}$", "description": "In UTC."},
         "transactionTraceId": text | {"description": "Names this attempt."},
         "retryNumber": {"type": "integer", "minimum": 0},
-        "payload": {"type": "object", "properties": payload, "required": list(payload)},
+        "payload": {
+            "type": "object",
+            "properties": payload | ({"invoice": _INVOICE_SCHEMA} if product is INVOICING else {}),
+            "required": list(payload),
+        },
         "requestType": {"enum": [each.value for each in RequestType]},
         "notificationId": text | {"description": "The same in every retry and replay: what to recognise repeats by."},
         "sequence": {"type": "integer", "minimum": 0, "description": "Counts the events of one invoice."},
@@ -73,6 +96,15 @@ def event_schema(event_type: str) -> bytes | None:
             "required": list(members),
         }
     )
+
+
+def write_snapshot(invoice: Invoice, at: datetime) -> bytes:
+    """Return the invoice as the API answers it, without payment link, labels and history."""
+    return write_shown(show_invoice(invoice), at.strftime(_SUBMIT_TIME), None)
+
+
+def _invoice(notification: Notification) -> dict[str, msgspec.Raw]:
+    return {"invoice": msgspec.Raw(notification.invoice)} if notification.invoice is not None else {}
 
 
 def _data(notification: Notification) -> dict[str, str]:

@@ -11,6 +11,7 @@ import msgspec
 
 from paydue.domain.errors import Refusal
 from paydue.domain.webhooks import (
+    EventNotSubscribed,
     NoSuchSubscription,
     NotificationNotTaken,
     ReplayRunning,
@@ -67,6 +68,9 @@ TABLE: Final[dict[type[Refusal], Callable[[Any], _Row]]] = {
     ),
     TooManyWebhookKeys: lambda refusal: (
         400, "BADREQUEST", "LIMIT_EXCEEDED", f"A merchant may have {refusal.limit} webhook keys in use."
+    ),
+    EventNotSubscribed: lambda _: (
+        400, "BADREQUEST", "ACTION_NOT_ALLOWED", "eventType: the subscription has no such event."
     ),
     NotificationNotTaken: lambda refusal: (
         400, "BADREQUEST", "NOTIFICATION_NOT_DELIVERED", f"The receiver did not take it: {refusal.outcome}."

@@ -90,6 +90,14 @@ def read_status(document: dict[str, Any]) -> SubscriptionAction:
     return action
 
 
+def read_test(document: dict[str, Any]) -> str | None:
+    """Read the body of a test call: the event that it is to be like, if it names one. Raises InvalidFields."""
+    faults = Faults()
+    event_type = Reader(document, "", faults).text("eventType", LONGEST_NAME)
+    faults.raise_if_any()
+    return event_type
+
+
 def write_subscription(subscription: Subscription, default_policy: RetryPolicy, *, is_update: bool = False) -> bytes:
     """Return the subscription in the shape it has; only the answer to an update tells when it was updated."""
     return _encode(_body_of(subscription, default_policy, is_update=is_update))
@@ -117,6 +125,7 @@ def _read_common(
     found["health_check_url"] = read_url(body, "healthCheckUrl", fault_in)
     found |= _read_scope(body, document)
     found["signed_content"] = body.choice("signedContent", _SIGNED_CONTENTS)
+    found["includes_invoice"] = body.flag("includeInvoice")
     found["body_version"] = _read_version(body, document)
     found["security"] = read_security_policy(body, fault_in)
     return {name: value for name, value in found.items() if value is not None}
@@ -207,7 +216,7 @@ class _ProductBody(msgspec.Struct, kw_only=True, rename="camel"):
 
 
 class _ListShape(msgspec.Struct, kw_only=True, omit_defaults=True, rename="camel"):
-    """Members in the order of the wire. `version` and `signedContent` only where they are not as usual."""
+    """Members in the order of the wire. `version`, `signedContent`, `includeInvoice` only where not as usual."""
 
     webhook_id: str
     organization_id: str
@@ -224,6 +233,7 @@ class _ListShape(msgspec.Struct, kw_only=True, omit_defaults=True, rename="camel
     version: str | None = None
     notification_scope: str
     signed_content: str | None = None
+    include_invoice: bool | None = None
 
 
 class _OneProductShape(msgspec.Struct, kw_only=True, omit_defaults=True, rename="camel"):
@@ -246,6 +256,7 @@ class _OneProductShape(msgspec.Struct, kw_only=True, omit_defaults=True, rename=
     delivery_type: str | None = None
     notification_scope: str
     signed_content: str | None = None
+    include_invoice: bool | None = None
 
 
 _encode = msgspec.json.Encoder().encode
@@ -270,6 +281,7 @@ def _body_of(
         "updated_on": write_instant(subscription.updated_at) if is_update else None,
         "notification_scope": subscription.scope.value,
         "signed_content": _unless(subscription.signed_content, SignedContent.BODY),
+        "include_invoice": subscription.includes_invoice or None,
     }
     if as_one_product:
         return _OneProductShape(

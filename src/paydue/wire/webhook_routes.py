@@ -28,6 +28,7 @@ from paydue.wire.webhook_json import (
     read_new_subscription,
     read_status,
     read_subscription_change,
+    read_test,
     write_subscription,
     write_subscriptions,
 )
@@ -172,9 +173,14 @@ class WebhookRoutes:
         return Answer(200, b'{"status":"%s"}' % subscription.status.encode())
 
     async def try_one(self, request: Request) -> Answer:
-        request.check_ignored_body()
+        event_type = read_test(request.document()) if request.body else None
         notification = await try_webhook(
-            self._of(request), request.values[0], messenger=self._messenger, at=request.at, actor=request.actor
+            self._of(request),
+            request.values[0],
+            event_type,
+            messenger=self._messenger,
+            at=request.at,
+            actor=request.actor,
         )
         return Answer(201, write_notification(notification, BodyVersion.CURRENT).body)
 
