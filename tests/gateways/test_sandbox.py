@@ -1,10 +1,12 @@
 """The test processor and its gateway, over real HTTP: every card, every amount, and what it refuses."""
 
 import asyncio
+import html
 import logging
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -12,14 +14,18 @@ from msgspec.structs import replace
 
 from paydue.domain.attempts import MaskedAccount
 from paydue.domain.refunds import Refund, RefundState
+from paydue.domain.settings import LANGUAGES
+from paydue.gateways.sandbox.api import _language
 from paydue.gateways.sandbox.app import SandboxInProduction, create_sandbox
 from paydue.gateways.sandbox.forms import SandboxSettings
 from paydue.gateways.sandbox.ledger import Ledger
 from paydue.gateways.sandbox.scenarios import AMOUNTS, CARDS, CardRefused, Scenario, Trigger, read_card
 from paydue.gateways.sandbox_gateway import SIGNATURE_HEADER, notification_body, notification_signature
-from paydue.usecases.gateway_ports import Kind, NotificationRefused, Outcome, Reason
+from paydue.language.amounts import format_amount
+from paydue.language.words import words_of
+from paydue.usecases.gateway_ports import Checkout, CheckoutRequest, Kind, NotificationRefused, Outcome, Reason
 from paying import MovedClock
-from processing import SECRET, Processing, attempt_at, processing
+from processing import PAGE, SECRET, Processing, attempt_at, processing
 
 EXPECTED = {
     Scenario.APPROVE: Kind.CHARGED,
@@ -165,6 +171,34 @@ async def test_a_card_that_has_ended_is_declined(processor: Processing) -> None:
     attempt = attempt_at()
     outcome = await processor.sandbox.charge(attempt, await processor.token(attempt, month="04", year="26"))
     assert (outcome.kind, outcome.reason) == (Kind.DECLINED, Reason.EXPIRED)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_form_refusal_and_the_banks_page_speak_the_language_of_the_page_around_them(
+    processor: Processing, language: str
+) -> None:
+    say = words_of(language).say
+    attempt = attempt_at("1234.5")
+    request = CheckoutRequest(attempt=attempt, page_origin=PAGE, return_url=PAGE, cancel_url=PAGE, locale=language)
+    opened = await processor.sandbox.begin(request)
+    assert isinstance(opened, Checkout)
+    _, form = await processor.get(f"/form/{opened.session}")
+    assert f'<html lang="{language}">' in form
+    assert f'<label for="number">{html.escape(say("Card number"))}</label>' in form
+    _, refused = await processor.typed(opened.session, "4111111111111112")
+    assert refused == {"message": say("Test numbers only. This is none of them."), "field": "number"}
+    _, typed = await processor.typed(opened.session, "4000000000002503")
+    outcome = await processor.sandbox.charge(attempt, typed["token"])
+    assert outcome.next_url is not None
+    _, asked = await processor.get(urlsplit(outcome.next_url).path)
+    assert f'<html lang="{language}">' in asked
+    assert html.escape(say("Yes, it is me")) in asked
+    assert format_amount(Decimal("1234.5"), "USD", language) in asked
+
+
+@pytest.mark.parametrize("locale", ["", "xx", "de", "../../etc", 7])
+def test_a_language_that_is_not_spoken_is_english(locale: object) -> None:
+    assert _language({"locale": locale}) == "en-US"
 
 
 async def test_the_form_can_be_embedded_by_its_page_alone_and_says_that_it_is_a_test(processor: Processing) -> None:

@@ -82,6 +82,7 @@ def test_a_payer_pays_all_of_it(shop: Client, payer_at: Callable[..., Payer], la
     assert payer.page.locator("html").get_attribute("lang") == language
     payer.turn_to_the_slip()
     payer.type_card()
+    expect(payer.card.locator("html")).to_have_attribute("lang", language)
     payer.look(f"{language}-2-card")
     payer.button.click()
     payer.has_receipt()

@@ -5,7 +5,7 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from paydue.domain.settings import LANGUAGES
 from paydue.gateways.http_signing import signature_of, string_to_sign
 from paydue.gateways.sandbox.forms import Keys, SandboxSettings
 from paydue.gateways.sandbox.ledger import Ledger, Transaction
@@ -31,6 +32,7 @@ from paydue.gateways.sandbox.messages import (
 )
 from paydue.gateways.sandbox.scenarios import AMOUNTS, Trigger
 from paydue.gateways.signed_json import InvalidToken, read
+from paydue.language.locales import SOURCE_LANGUAGE
 from paydue.usecases.ports import Clock
 
 _CODE: Final = re.compile(r"clientReferenceInformation\.code:([A-Za-z0-9_.-]{1,64})")
@@ -121,6 +123,7 @@ class SandboxApi:
             amount=amount,
             currency=currency,
             at=self._clock.now(),
+            language=_language(document),
         )
         library = f"{self._settings.origin}/form/{session.session_id}"
         context = {"type": "sandbox", "data": {"clientLibrary": library, "clientLibraryIntegrity": ""}}
@@ -264,3 +267,9 @@ class SandboxApi:
         task = asyncio.create_task(tell_all())
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
+
+
+def _language(document: Mapping[str, Any]) -> str:
+    """Return the language to show the form in; one that we do not speak is no reason to show none."""
+    language = text(document, "locale").replace("_", "-")
+    return language if language in LANGUAGES else SOURCE_LANGUAGE

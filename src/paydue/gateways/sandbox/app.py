@@ -12,11 +12,13 @@ from starlette.routing import Route
 
 from paydue.gateways.sandbox import forms
 from paydue.gateways.sandbox.api import Notify, SandboxApi
-from paydue.gateways.sandbox.card_form import card_form
+from paydue.gateways.sandbox.card_form import card_form, said_of
 from paydue.gateways.sandbox.forms import Keys, SandboxSettings
-from paydue.gateways.sandbox.ledger import Ledger
+from paydue.gateways.sandbox.ledger import Ledger, Session
 from paydue.gateways.sandbox.messages import answer_json, read_body
-from paydue.gateways.sandbox.scenarios import CardRefused, read_card
+from paydue.gateways.sandbox.scenarios import CardFault, CardRefused, read_card
+from paydue.language.locales import SOURCE_LANGUAGE
+from paydue.language.words import words_of
 from paydue.usecases.ports import Clock
 
 
@@ -81,22 +83,22 @@ class _Pages:
     async def _form(self, request: Request) -> Response:
         session = self._ledger.sessions.get(request.path_params["session"])
         if session is None or session.ends_at <= self._clock.now():
-            return Response("This form has ended.", 404, media_type="text/plain")
+            return Response(_ended(session), 404, media_type="text/plain")
         nonce = secrets.token_urlsafe(16)
         return _html(card_form(session, nonce), nonce, embedded_by=session.origin)
 
     async def _token(self, request: Request) -> Response:
         session = self._ledger.sessions.get(request.path_params["session"])
         if session is None or session.ends_at <= self._clock.now():
-            return answer_json(404, {"message": "This form has ended."})
+            return answer_json(404, {"message": _ended(session)})
         body = await read_body(request)
         try:
             typed = _read_typed(body or b"")
             if any(len(each) > _LONGEST_FIELD for each in msgspec.structs.astuple(typed)):
-                raise CardRefused("That is too long.")
+                raise CardRefused(CardFault.NUMBER)
             card = read_card(typed.number, typed.month, typed.year, typed.code, self._clock.now().date())
         except CardRefused as refusal:
-            return answer_json(400, {"message": str(refusal)})
+            return answer_json(400, {"message": said_of(refusal.fault, session.language), "field": refusal.fault.value})
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             # Said without what was typed: it may have been a number.
             return answer_json(400, {"message": "The form was not sent as it stands."})
@@ -132,6 +134,10 @@ class _Pages:
             case "settle":
                 self._ledger.settle_refund(payment)
         return RedirectResponse("/console", 303)
+
+
+def _ended(session: Session | None) -> str:
+    return words_of(session.language if session is not None else SOURCE_LANGUAGE).say("This form has ended.")
 
 
 async def _field(request: Request, name: str) -> str:

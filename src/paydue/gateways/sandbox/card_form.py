@@ -11,8 +11,11 @@ is typed to another session, for another amount or a later hour. Without a hello
 import html
 from typing import Final
 
+import msgspec
+
 from paydue.gateways.sandbox.ledger import Session
-from paydue.gateways.sandbox.scenarios import CARDS
+from paydue.gateways.sandbox.scenarios import CARDS, CardFault
+from paydue.language.words import words_of
 
 _STYLE: Final = """
 :root{color-scheme:light;--ink:#10191b;--ink-2:#465457;--edge:#7c8a8d;--bad:#a82a1f}
@@ -36,18 +39,18 @@ p{margin:0;font-size:13px;color:var(--ink-2)}
 """
 
 _FORM: Final = """
-<form id="card" autocomplete="off" novalidate>
-<div class="wide"><label for="number">Card number</label>
+<form id="card" autocomplete="off" novalidate data-said="{said}">
+<div class="wide"><label for="number">{number}</label>
 <input id="number" name="number" inputmode="numeric" maxlength="23" list="numbers" autocomplete="cc-number"
 aria-describedby="fault"></div>
-<div><label for="expiry">Expiry date</label>
-<input id="expiry" name="expiry" inputmode="numeric" maxlength="9" placeholder="MM / YY" autocomplete="cc-exp"
+<div><label for="expiry">{expiry}</label>
+<input id="expiry" name="expiry" inputmode="numeric" maxlength="9" placeholder="{example}" autocomplete="cc-exp"
 aria-describedby="fault"></div>
-<div><label for="code">Security code</label>
+<div><label for="code">{code}</label>
 <input id="code" name="code" inputmode="numeric" maxlength="4" autocomplete="cc-csc" aria-describedby="fault"></div>
 <p class="wide" role="alert" id="fault"></p>
-<p class="wide">Test mode. No money moves. Test numbers only.</p>
-<button class="wide">Use this card</button>
+<p class="wide">{mode}</p>
+<button class="wide">{use}</button>
 </form>
 <datalist id="numbers">{numbers}</datalist>"""
 
@@ -57,6 +60,7 @@ const known = new Set(Array.from(document.querySelectorAll("#numbers option"), (
 const origin = document.body.dataset.origin;
 const form = document.getElementById("card"), fault = document.getElementById("fault");
 const {number, expiry, code} = form.elements;
+const said = JSON.parse(form.dataset.said);
 let embedded = false, busy = false;
 
 const tell = (message) => parent.postMessage(message, origin);
@@ -75,14 +79,14 @@ async function tokenize() {
   refuse(null, "");
   const digits = number.value.replace(/[ -]/g, "");
   const dates = expiry.value.replace(/[^0-9]/g, "");
-  if (!digits) return wrong(number, "Enter a card number.");
+  if (!digits) return wrong(number, said.missing);
   if (!known.has(digits)) {
     number.value = "";
-    return wrong(number, "Test numbers only. This is none of them.");
+    return wrong(number, said.number);
   }
-  if (!/^(0[1-9]|1[0-2])(\\d\\d|20\\d\\d)$/.test(dates)) return wrong(expiry, "Enter month and year, such as 12 / 30.");
+  if (!/^(0[1-9]|1[0-2])(\\d\\d|20\\d\\d)$/.test(dates)) return wrong(expiry, said.expiry);
   if (code.value.length !== (digits.startsWith("37") ? 4 : 3)) {
-    return wrong(code, "The security code has three digits, four on American Express.");
+    return wrong(code, said.code);
   }
   busy = true;
   try {
@@ -91,10 +95,10 @@ async function tokenize() {
       body: JSON.stringify({number: digits, month: dates.slice(0, 2), year: dates.slice(2), code: code.value}),
     });
     const found = await answer.json();
-    if (!answer.ok) return wrong(number, found.message);
+    if (!answer.ok) return wrong(form.elements[found.field] ?? number, found.message);
     tell({type: "paydue.token", token: found.token});
   } catch {
-    wrong(null, "The test processor does not answer. Nothing was charged.");
+    wrong(null, said.silent);
   } finally {
     busy = false;
   }
@@ -138,12 +142,40 @@ tell({type: "paydue.ready", height: height()});
 
 
 def card_form(session: Session, nonce: str) -> str:
-    """Return the page that a payment page embeds; its script and its style bear that nonce."""
+    """Return the page that a payment page embeds, in its language; its script and its style bear that nonce."""
+    say = words_of(session.language).say
     numbers = "".join(f'<option value="{number}">{card.scenario}</option>' for number, card in CARDS.items())
+    said = {fault.value: said_of(fault, session.language) for fault in CardFault} | {
+        "missing": say("Enter a card number."),
+        "silent": say("The test processor does not answer. Nothing was charged."),
+    }
+    shown = {
+        "said": msgspec.json.encode(said).decode(),
+        "number": say("Card number"),
+        "expiry": say("Expiry date"),
+        "example": say("MM / YY"),
+        "code": say("Security code"),
+        "mode": say("Test mode. No money moves. Test numbers only."),
+        "use": say("Use this card"),
+    }
+    form = _FORM.format(numbers=numbers, **{name: html.escape(value) for name, value in shown.items()})
     return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Test card</title>'
+        f'<!doctype html><html lang="{session.language}"><meta charset="utf-8">'
+        f"<title>{html.escape(say('Test card'))}</title>"
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<style nonce="{nonce}">{_STYLE}</style>'
-        f'<body data-origin="{html.escape(session.origin)}"><main>{_FORM.format(numbers=numbers)}</main>'
+        f'<body data-origin="{html.escape(session.origin)}"><main>{form}</main>'
         f'<script nonce="{nonce}">{_SCRIPT}</script></body></html>'
     )
+
+
+def said_of(fault: CardFault, language: str) -> str:
+    """Return what is told to whoever typed a card that is refused."""
+    say = words_of(language).say
+    match fault:
+        case CardFault.NUMBER:
+            return say("Test numbers only. This is none of them.")
+        case CardFault.EXPIRY:
+            return say("Enter month and year, such as 12 / 30.")
+        case CardFault.CODE:
+            return say("The security code has three digits, four on American Express.")

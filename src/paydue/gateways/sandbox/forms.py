@@ -10,8 +10,12 @@ from typing import Any, Final
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 
+from paydue.domain.money import CURRENCIES
 from paydue.gateways.sandbox.ledger import Token, Transaction
 from paydue.gateways.signed_json import InvalidToken, Unverified, jwk_of, write
+from paydue.language.amounts import amount_writer
+from paydue.language.locales import SOURCE_LANGUAGE
+from paydue.language.words import words_of
 
 _TOKEN_LASTS: Final = timedelta(minutes=15)
 
@@ -96,28 +100,44 @@ td form{display:inline-flex;gap:.5rem;margin:0}
 """
 
 _CHALLENGE: Final = """
-<p class="test"><strong>Test mode.</strong> This stands for the page of the bank.</p>
-<h1>Is it you?</h1><p>{amount} {currency}, {code}</p>
+<p class="test"><strong>{mode}</strong> {stands}</p>
+<h1>{question}</h1><p>{amount}, {code}</p>
 <form method="post">
-<button name="result" value="succeed">Yes, it is me</button>
-<button name="result" value="fail">Fail the check</button>
-<button name="result" value="cancel">Cancel</button>
+<button name="result" value="succeed">{succeed}</button>
+<button name="result" value="fail">{fail}</button>
+<button name="result" value="cancel">{cancel}</button>
 </form>"""
 
-_CHALLENGE_OVER: Final = """<p role="status">The check is over. You are taken back.</p>"""
 _CHALLENGE_SCRIPT: Final = """
 parent.postMessage({type: "paydue.challenge"}, document.body.dataset.origin);
 """
 
 
 def challenge(payment: Transaction, nonce: str) -> str:
-    """Return the page that asks a payer for proof, or says that this is over."""
+    """Return the page that asks a payer for proof, or says that this is over, in the payer's language."""
+    say, language = words_of(payment.language).say, payment.language
+    title = say("Test bank")
     if payment.status != "PENDING_AUTHENTICATION":
-        return _page("Test bank", _CHALLENGE_OVER, nonce, origin=payment.origin, script=_CHALLENGE_SCRIPT)
-    body = _CHALLENGE.format(
-        amount=f"{payment.amount:f}", currency=html.escape(payment.currency), code=html.escape(payment.code)
-    )
-    return _page("Test bank", body, nonce)
+        over = f'<p role="status">{html.escape(say("The check is over. You are taken back."))}</p>'
+        return _page(title, over, nonce, origin=payment.origin, script=_CHALLENGE_SCRIPT, language=language)
+    shown = {
+        "mode": say("Test mode."),
+        "stands": say("This stands for the page of your bank."),
+        "question": say("Is it you?"),
+        "amount": _amount_of(payment),
+        "code": payment.code,
+        "succeed": say("Yes, it is me"),
+        "fail": say("Fail the check"),
+        "cancel": say("Cancel"),
+    }
+    body = _CHALLENGE.format(**{name: html.escape(value) for name, value in shown.items()})
+    return _page(title, body, nonce, language=language)
+
+
+def _amount_of(payment: Transaction) -> str:
+    if payment.currency not in CURRENCIES:
+        return f"{payment.amount:f} {payment.currency}"
+    return amount_writer(payment.currency, payment.language).amount(payment.amount)
 
 
 def console(payments: list[Transaction], nonce: str) -> str:
@@ -143,10 +163,12 @@ def _buttons(payment: Transaction) -> str:
     return f'<form method="post" action="/console/{payment.transaction_id}">{buttons}</form>'
 
 
-def _page(title: str, body: str, nonce: str, *, origin: str = "", script: str = "") -> str:
+def _page(
+    title: str, body: str, nonce: str, *, origin: str = "", script: str = "", language: str = SOURCE_LANGUAGE
+) -> str:
     code = f'<script nonce="{nonce}">{script}</script>' if script else ""
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
+        f'<!doctype html><html lang="{language}"><meta charset="utf-8"><title>{html.escape(title)}</title>'
         '<meta name="viewport" content="width=device-width">'
         f'<style nonce="{nonce}">{_STYLE}</style>'
         f'<body data-origin="{html.escape(origin)}"><main>{body}</main>{code}</body></html>'

@@ -16,6 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from paydue.gateways.sandbox.scenarios import AMOUNTS, Scenario, Trigger, TypedCard
+from paydue.language.locales import SOURCE_LANGUAGE
 
 _SESSION_LASTS: Final = timedelta(minutes=15)
 _MOST_SESSIONS: Final = 10_000
@@ -31,6 +32,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     amount: Decimal
     currency: str
     ends_at: datetime
+    language: str = SOURCE_LANGUAGE
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +56,7 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     authorized: Decimal | None = None
     card: TypedCard | None = None
     origin: str = ""
+    language: str = SOURCE_LANGUAGE
     merchant_id: str = ""
     refunded_id: str | None = None
 
@@ -76,7 +79,15 @@ class Ledger:
                 self._remember(msgspec.json.decode(document, type=Transaction))
 
     def open_session(
-        self, *, merchant_id: str, origin: str, code: str, amount: Decimal, currency: str, at: datetime
+        self,
+        *,
+        merchant_id: str,
+        origin: str,
+        code: str,
+        amount: Decimal,
+        currency: str,
+        at: datetime,
+        language: str = SOURCE_LANGUAGE,
     ) -> Session:
         """Return a new session; the oldest ones go when there are too many."""
         session = Session(
@@ -87,6 +98,7 @@ class Ledger:
             amount=amount,
             currency=currency,
             ends_at=at + _SESSION_LASTS,
+            language=language,
         )
         while len(self.sessions) >= _MOST_SESSIONS:
             self.sessions.pop(next(iter(self.sessions)))
@@ -115,6 +127,7 @@ class Ledger:
             submitted_at=at,
             card=token.card,
             origin=token.session.origin,
+            language=token.session.language,
             merchant_id=token.session.merchant_id,
         )
         return self._keep(_before_challenge(payment, token.card))

@@ -94,8 +94,20 @@ AMOUNTS: Final[Mapping[Decimal, AmountTrigger]] = {
 }
 
 
+class CardFault(StrEnum):
+    """Why what was typed is refused: not a test number, no end that can be, no code of that card's length."""
+
+    NUMBER = "number"
+    EXPIRY = "expiry"
+    CODE = "code"
+
+
 class CardRefused(Exception):
-    """What was typed is no test card. The message is for whoever typed it, and repeats no digit of it."""
+    """What was typed is no test card; nothing of it is repeated."""
+
+    def __init__(self, fault: CardFault) -> None:
+        super().__init__(fault.value)
+        self.fault = fault
 
 
 class TypedCard(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,14 +125,14 @@ def read_card(number: str, month: str, year: str, code: str, today: date) -> Typ
     digits = "".join(character for character in number if character not in " -")
     card = CARDS.get(digits)
     if card is None:
-        raise CardRefused("Test numbers only. This is none of them.")
+        raise CardRefused(CardFault.NUMBER)
     if not (month.isascii() and month.isdigit() and year.isascii() and year.isdigit()) or not 1 <= int(month[:4]) <= 12:
-        raise CardRefused("The month or the year of the end is not valid.")
+        raise CardRefused(CardFault.EXPIRY)
     if len(year) not in (2, 4):
-        raise CardRefused("The year has two or four digits.")
+        raise CardRefused(CardFault.EXPIRY)
     ends = int(year) + (2000 if len(year) == 2 else 0)
     if not (code.isascii() and code.isdigit()) or len(code) != (4 if card.type_code == _AMEX else 3):
-        raise CardRefused("The security code has three digits, four on American Express.")
+        raise CardRefused(CardFault.CODE)
     return TypedCard(
         card=card,
         suffix=digits[-4:],
