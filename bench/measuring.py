@@ -11,6 +11,7 @@ from bench.client import Account, Answer, Client
 from bench.comparison import Comparison, Effort, Subject, compare, relations_of, summaries_of
 from bench.database import Databases, own_databases, stored_bytes
 from bench.delivering import Deliveries, measure_deliveries
+from bench.documents import measure_pdfs
 from bench.lanes import LANES, TARGET_CONNECTIONS, Book, Lane
 from bench.load import generator_on
 from bench.machine import machine_with
@@ -20,6 +21,8 @@ from bench.product import Product, Starts, book_of, measure_starts, refuse_lost
 from bench.report import Installation, Report
 from bench.telling import say, tell_comparison
 from bench.workplace import Workplace
+
+_PDFS = 50
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +105,7 @@ def measure(workplace: Workplace, wish: Wish) -> Report:
         relations=relations_of(comparisons, subjects),
         comparisons=comparisons,
         deliveries=deliveries,
+        pdfs=measure_pdfs(_PDFS) if wish.measures_deliveries else None,
     )
 
 

@@ -14,7 +14,7 @@ from bench.charts import Bar, bar_chart
 from bench.comparison import PEER, Relation, Summary
 from bench.growth import growth_sections
 from bench.lanes import LANES, TARGET_CONNECTIONS
-from bench.report import Report, Rows, delivery_tables, machine_lines, markdown_table, verdicts_on
+from bench.report import Report, Rows, delivery_tables, machine_lines, markdown_table, pdf_table, verdicts_on
 
 FIGURES = "performance.json"
 PERFORMANCE, GROWTH = "performance.md", "internet-scale.md"
@@ -63,6 +63,7 @@ def _sections(report: Report) -> dict[str, str]:
         "nodes": markdown_table(_relations(report, "nodes", "as fast as one node")),
         "peer": markdown_table(_peer(report)),
         "deliveries": delivery_tables(report.deliveries) or "Not measured in this run.",
+        "documents": pdf_table(report.pdfs) or "Not measured in this run.",
         "starts": markdown_table(_starts(report)),
     }
 

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from bench.comparison import Comparison, Relation, Summary
 from bench.delivering import Beside, Deliveries, Delivery
+from bench.documents import TARGET_MS, PdfTimes
 from bench.figures import Spread
 from bench.lanes import IDLE_MEMORY_TARGET_MB, LANES, P99_TARGET_MS, READY_TARGET_SECONDS, TARGET_CONNECTIONS
 from bench.machine import Machine
@@ -60,6 +61,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     relations: list[Relation]
     comparisons: list[Comparison]
     deliveries: Deliveries = Deliveries()
+    pdfs: PdfTimes | None = None
 
     def engine_of(self, subject: str) -> str:
         """Answer the engine that a subject runs on, empty for the peer."""
@@ -88,6 +90,7 @@ def verdicts_on(report: Report) -> list[Verdict]:
         *(verdict for each in report.summaries for verdict in _on_summary(report, each)),
         *(verdict for each in report.relations for verdict in _on_relation(report, each)),
         *(verdict for each in report.installations if each.starts for verdict in _on_starts(each, each.starts)),
+        *((_at_most("PDF of two pages: p50", TARGET_MS, report.pdfs.median, "ms"),) if report.pdfs else ()),
     ]
 
 
@@ -97,6 +100,8 @@ def show(report: Report, console: Console) -> None:
     if report.relations:
         console.print(_rich_table("One against the other", _relation_rows(report.relations)))
     show_deliveries(report.deliveries, console)
+    if report.pdfs is not None:
+        console.print(_rich_table("Documents", _pdf_rows(report.pdfs)))
     verdicts = verdicts_on(report)
     console.print(_rich_table("Targets", _verdict_rows(verdicts)))
     met, doubtful = (sum(each.met for each in verdicts), sum(each.is_doubtful for each in verdicts))
@@ -123,6 +128,11 @@ def show_deliveries(deliveries: Deliveries, console: Console) -> None:
         console.print(_rich_table("Delivering", _delivery_rows(deliveries.figures)))
     if deliveries.beside:
         console.print(_rich_table("Creating while a worker delivers", _beside_rows(deliveries.beside)))
+
+
+def pdf_table(pdfs: PdfTimes | None) -> str:
+    """Answer the figures about PDFs as a table for a page; nothing when none were taken."""
+    return markdown_table(_pdf_rows(pdfs)) if pdfs is not None else ""
 
 
 def delivery_tables(deliveries: Deliveries) -> str:
@@ -289,6 +299,15 @@ def _delivery_rows(figures: Iterable[Delivery]) -> Rows:
     return rows
 
 
+def _pdf_rows(pdfs: PdfTimes) -> Rows:
+    return [
+        ["a PDF of two pages, 30 items", "ms"],
+        ["p50, in a process that has drawn one", f"{pdfs.median:.1f}"],
+        ["the slowest of them", f"{pdfs.slowest:.1f}"],
+        ["the first, which starts the process", f"{pdfs.first:.0f}"],
+    ]
+
+
 def _beside_rows(beside: Iterable[Beside]) -> Rows:
     rows = [["worker", "engine", "alone/s", "creates/s", "times", "low..high", "its core", "low..high", "mails/s"]]
     rows += [
@@ -325,6 +344,7 @@ def _markdown(report: Report) -> str:
         markdown_table(_speed_rows(report.summaries)),
         markdown_table(_relation_rows(report.relations)) if report.relations else "",
         delivery_tables(report.deliveries),
+        pdf_table(report.pdfs),
         markdown_table(_verdict_rows(verdicts_on(report))),
         "\n".join(f"- {line}" for line in machine_lines(report)),
         "\n".join(["Reasons to doubt these figures:", "", *(f"- {doubt}" for doubt in doubts)]) if doubts else "",

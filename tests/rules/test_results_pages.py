@@ -1,5 +1,9 @@
 """What the documentation says was measured is what was measured: pages and charts are made from the kept figures."""
 
+import ast
+import math
+import operator
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -7,7 +11,10 @@ import msgspec
 import pytest
 from bench import growth, pages
 from bench.charts import Bar, bar_chart
+from bench.delivering import Deliveries, Delivery
+from bench.figures import spread_of
 from bench.pages import kept_figures, made_pages
+from bench.report import Report
 
 FOLDER = Path(__file__).parents[2] / "docs" / "reference"
 
@@ -56,7 +63,43 @@ def test_what_is_reckoned_grows_with_what_an_invoice_takes():
     largest = {each.bytes_an_invoice for each in report.installations if each.name == "postgresql 1M"}
     (on_postgres,) = largest
 
-    assert f"| data | {on_postgres / 1000:,.1f} TB |" in needs
+    assert f"| data | {on_postgres:,.0f} GB |" in needs
+
+
+def measured_mails(report: Report) -> Report:
+    """Return the report with mails in it, whether they were measured or not."""
+    mails = Delivery(engine="postgresql", what="mails by SMTP", per_second=spread_of([400.0, 500.0]), cpu_us=1000)
+    return msgspec.structs.replace(report, deliveries=Deliveries(figures=[mails]))
+
+
+@pytest.mark.parametrize("as_measured", [msgspec.structs.replace, measured_mails])
+def test_a_stranger_can_reckon_every_need_again(as_measured):
+    needs = growth.growth_sections(as_measured(kept_figures(FOLDER)))["needs"]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in needs.splitlines()[2:]]
+
+    assert len(rows) == 17
+    for what, how_much, reckoned, _ in rows:
+        shown = float(re.match(r"\$?([\d,.]+)", how_much)[1].replace(",", ""))
+        found = value_of(
+            ast.parse(reckoned.replace(",", "").replace("max(2 ", "max(2, ").replace(" x ", " * "), mode="eval").body
+        )
+        assert found == pytest.approx(shown, rel=0.03, abs=0.5 if shown > 5 else 0.006), what
+
+
+def value_of(node: ast.expr) -> float:
+    """Return what plain arithmetic comes to; anything else fails."""
+    match node:
+        case ast.Constant(value=int() | float() as value):
+            return value
+        case ast.BinOp(left=left, op=op, right=right):
+            return {
+                ast.Add: operator.add, ast.Mult: operator.mul, ast.Div: operator.truediv, ast.BitXor: operator.pow
+            }[type(op)](value_of(left), value_of(right))  # fmt: skip
+        case ast.Call(func=ast.Name(id="ceil"), args=[inner]):
+            return math.ceil(value_of(inner))
+        case ast.Call(func=ast.Name(id="max"), args=[first, second]):
+            return max(value_of(first), value_of(second))
+    raise AssertionError(ast.unparse(node))
 
 
 def test_a_chart_is_well_formed_and_its_longest_bar_fills_it():
