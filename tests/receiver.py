@@ -4,10 +4,16 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from paydue.cli.certificates import KeyAndCertificate, create_authority, create_leaf
 from paydue.cli.private_files import write_private_file
@@ -75,6 +81,7 @@ class Receiver:
         self.received: list[Received] = []
         self.has_received = asyncio.Event()
         self.connections = 0
+        self.clients: list[str] = []
         self.answers = dict(ANSWERS)
         self.server_name: str | None = None
         self.thinks_seconds = 0.0
@@ -84,6 +91,10 @@ class Receiver:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        certificate = writer.get_extra_info("peercert") or {}
+        self.clients += [
+            value for part in certificate.get("subject", ()) for name, value in part if name == "commonName"
+        ]
         try:
             await self._answer(reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError):
@@ -144,11 +155,39 @@ def authority_file(folder: Path) -> Path:
     return file
 
 
+def a_client(name: str = "paydue.merchant.example", *, days: int = 30) -> KeyAndCertificate:
+    """Make a client's key and certificate, by the authority that vouches for the receiver."""
+    authority, at = an_authority(), datetime.now(UTC)
+    key = ec.generate_private_key(ec.SECP256R1())
+    issuer_key = load_pem_private_key(authority.private_key, password=None)
+    assert isinstance(issuer_key, ec.EllipticCurvePrivateKey)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+        .issuer_name(x509.load_pem_x509_certificate(authority.certificate).subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(at - timedelta(days=60))
+        .not_valid_after(at + timedelta(days=days))
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        .sign(issuer_key, SHA256())
+    )
+    return KeyAndCertificate(
+        private_key=key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+        certificate=certificate.public_bytes(Encoding.PEM),
+    )
+
+
 @asynccontextmanager
 async def receiving(
-    folder: Path | None, names: Sequence[str] = ("localhost", "receiver.example", "127.0.0.1")
+    folder: Path | None,
+    names: Sequence[str] = ("localhost", "receiver.example", "127.0.0.1"),
+    partners: bytes | None = None,
 ) -> AsyncIterator[Receiver]:
-    """Serve on a free port of 127.0.0.1; over TLS, with a certificate for `names`, when there is a folder for it."""
+    """
+    Serve on a free port of 127.0.0.1; over TLS, with a certificate for `names`, when there is a folder for it. With
+    `partners`, an authority's certificate, only to clients who show one that it vouches for.
+    """
     receiver = Receiver("http" if folder is None else "https", 0)
     context = None
     if folder is not None:
@@ -157,6 +196,9 @@ async def receiving(
         write_private_file(chain, leaf.private_key + leaf.certificate)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(chain)
+        if partners is not None:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(cadata=partners.decode())
         context.sni_callback = lambda _, name, __: setattr(receiver, "server_name", name)
     tasks: set[asyncio.Task[None]] = set()
 

@@ -125,6 +125,10 @@ class MemorySubscriptions:
             del self.kept_keys[each]
         self.kept_keys[key.key_id] = key
 
+    async def forget_keys(self, key_ids: Sequence[str], actor: Actor) -> None:
+        for each in key_ids:
+            del self.kept_keys[each]
+
 
 class SomeUrlRules:
     """Admits everything but hosts named `inside`; refuses the form of what is not https."""

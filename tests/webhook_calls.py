@@ -20,6 +20,7 @@ from paydue.wire.request import Request
 from paydue.wire.router import Router
 from paydue.wire.strict_json import MalformedJson
 from paydue.wire.webhook_routes import WebhookRoutes
+from paydue.wire.webhook_secrets_routes import WebhookSecretsRoutes
 from webhook_builders import ACTOR, MERCHANT, NOON, MemorySubscriptions, SomeUrlRules
 
 SUBMIT_TIME = "2026-11-21T12:00:00.000000000Z"
@@ -72,7 +73,11 @@ class Installation:
         webhooks = WebhookRoutes(
             subscriptions_of=self.subscriptions_of, rules=SomeUrlRules(), messenger=self.messenger, **options
         )
-        self.routes = (*webhooks.routes(), *KmsRoutes(subscriptions_of=self.subscriptions_of).routes())
+        self.routes = (
+            *webhooks.routes(),
+            *KmsRoutes(subscriptions_of=self.subscriptions_of).routes(),
+            *WebhookSecretsRoutes(subscriptions_of=self.subscriptions_of).routes(),
+        )
         self._router = Router(self.routes)
 
     def subscriptions_of(self, merchant_id: str) -> MemorySubscriptions:

@@ -27,10 +27,11 @@ from paydue.usecases.change_subscription import delete_subscription, move_subscr
 from paydue.usecases.delivery_ports import Job, JobState
 from paydue.usecases.park_held import HoldLimits, park_held
 from paydue.usecases.ports import Channel
-from paydue.usecases.webhook_keys import store_oauth_credentials
+from paydue.usecases.webhook_keys import create_signing_key, store_client_certificate, store_oauth_credentials
 from paydue.wire.notification_json import event_schema
+from paydue.wire.webhook_secrets_json import read_client_certificate
 from posting import ACME, PORTAL, Installation, Recorder
-from receiver import ANSWERS, HASTY, PATIENT, Received, Receiver, answering
+from receiver import ANSWERS, HASTY, PATIENT, Received, Receiver, a_client, an_authority, answering, receiving
 from storing import ACTOR, assert_all_holds
 
 SUSPENDS = RetryPolicy(suspends=True)
@@ -588,4 +589,99 @@ async def test_a_death_between_any_two_steps_sends_the_same_notification_again(
     assert [each.state for each in await webhooks(acme)] == [JobState.DONE]
     assert {body_of(each)["notificationId"] for each in receiver.received} == {job.message_id}
     assert len({each.body.partition(b'"payload"')[2].partition(b'"requestType"')[0] for each in receiver.received}) == 1
+    await assert_all_holds(acme.store)
+
+
+# What a subscription has for itself
+
+
+async def test_a_subscription_with_keys_of_its_own_is_signed_for_with_these_alone(
+    acme: Installation, receiver: Receiver
+) -> None:
+    own, other = await acme.subscribe(receiver.url("/ok")), await acme.subscribe(receiver.url("/ok"))
+    subscriptions = acme.store.subscriptions_of(ACME)
+    (shared,) = await subscriptions.keys()
+    key = await create_signing_key(subscriptions, own.webhook_id, at=acme.clock.now(), actor=ACTOR)
+    await acme.send("7")
+    await acme.work()
+
+    by = {received.headers("v-c-webhook-id")[0]: received for received in receiver.received}
+    assert f"keyId={key.key_id};" in by[own.webhook_id].headers("v-c-signature")[0]
+    assert len(by[own.webhook_id].headers("webhook-signature")[0].split()) == 1
+    assert f"keyId={shared.key_id};" in by[other.webhook_id].headers("v-c-signature")[0]
+
+    # A newer one takes over; the one before goes on in the header that has room for it.
+    acme.clock.at += timedelta(hours=1)
+    newer = await create_signing_key(subscriptions, own.webhook_id, at=acme.clock.now(), actor=ACTOR)
+    receiver.received.clear()
+    await acme.send("8")
+    await acme.work()
+    (received,) = (each for each in receiver.received if each.headers("v-c-webhook-id") == [own.webhook_id])
+    assert f"keyId={newer.key_id};" in received.headers("v-c-signature")[0]
+    assert len(received.headers("webhook-signature")[0].split()) == 2
+    await assert_all_holds(acme.store)
+
+
+async def test_with_the_last_of_its_own_keys_expired_notifications_wait_for_a_new_one(
+    acme: Installation, receiver: Receiver
+) -> None:
+    own = await acme.subscribe(receiver.url("/ok"))
+    subscriptions = acme.store.subscriptions_of(ACME)
+    await create_signing_key(subscriptions, own.webhook_id, days=1, at=acme.clock.now(), actor=ACTOR)
+    acme.clock.at += timedelta(days=2)
+    await acme.send("7")
+    await acme.work()
+    # The receiver knows no other key, so that the organization's would prove nothing to it.
+    assert receiver.received == []
+    assert [job.state for job in await webhooks(acme)] == [JobState.HELD]
+
+    await create_signing_key(subscriptions, own.webhook_id, at=acme.clock.now(), actor=ACTOR)
+    await acme.office.health_checks.run(acme.clock.now())
+    await acme.work()
+    assert len(receiver.received) == 1
+
+
+async def test_a_deleted_subscription_takes_its_own_keys_along(acme: Installation, receiver: Receiver) -> None:
+    own = await acme.subscribe(receiver.url("/ok"))
+    subscriptions = acme.store.subscriptions_of(ACME)
+    (shared,) = await subscriptions.keys()
+    await create_signing_key(subscriptions, own.webhook_id, at=acme.clock.now(), actor=ACTOR)
+    await delete_subscription(subscriptions, own.webhook_id, actor=ACTOR)
+
+    assert list(await subscriptions.keys()) == [shared]
+
+
+async def test_a_receiver_who_wants_to_know_who_calls_is_shown_the_certificate(
+    acme: Installation, tmp_path: Path
+) -> None:
+    subscriptions = acme.store.subscriptions_of(ACME)
+    async with receiving(tmp_path, partners=an_authority().certificate) as strict:
+        own = await acme.subscribe(strict.url("/ok"), health_check_url=strict.url("/ok"))
+        await acme.send("7")
+        await acme.work()
+        # Without one it lets nobody in.
+        assert strict.received == []
+        (job,) = await webhooks(acme)
+        assert job.last_outcome in ("TLS failed", "dropped")
+
+        client = a_client()
+        document = {"certificate": client.certificate.decode(), "privateKey": client.private_key.decode()}
+        found = read_client_certificate(document, acme.clock.now())
+        await store_client_certificate(
+            subscriptions,
+            own.webhook_id,
+            found.der,
+            found.identity,
+            expires_at=found.expires_at,
+            at=acme.clock.now(),
+            actor=ACTOR,
+        )
+        await acme.until_next()
+        await acme.work()
+        assert len(strict.received) == 1
+        assert {job.state for job in await webhooks(acme)} == {JobState.DONE}
+        await acme.office.health_checks.run(acme.clock.now())
+        assert len(strict.received) == 2
+        assert set(strict.clients) == {"paydue.merchant.example"}
+    assert client.private_key not in (acme.folder / "paydue.db").read_bytes()
     await assert_all_holds(acme.store)

@@ -367,6 +367,16 @@ def some_keys() -> list[WebhookKey]:
             created_at=later + MINUTE,
             expires_at=later + HOUR,
         ),
+        WebhookKey(
+            key_id="client-certificate-1",
+            organization_id="acme",
+            kind=WebhookKeyKind.CLIENT_CERTIFICATE,
+            certificate_der=b"\x30\x82\0",
+            secret=Secret("a key and its chain"),
+            created_at=later + 2 * MINUTE,
+            expires_at=later + HOUR,
+            webhook_id=a_subscription().webhook_id,
+        ),
     ]
 
 
@@ -386,6 +396,7 @@ async def test_a_new_key_and_the_forgetting_of_others_are_kept_together(subscrip
         await subscriptions.add_key(key, (), ACTOR)
 
     newer = a_signing_key(key_id="newer")
+    await subscriptions.forget_keys(["client-certificate-1", "not there"], ACTOR)
     await subscriptions.add_key(newer, [a_signing_key().key_id, "certificate-1", "not there"], ACTOR)
 
     assert {key.key_id for key in await subscriptions.keys()} == {"newer", "credentials-1"}

@@ -48,7 +48,7 @@ def test_an_old_key_goes_on_signing_for_a_day_after_a_newer_one(at, expected):
 
 
 def test_the_overlap_is_the_operators_choice():
-    assert ids(signing_keys([OLD, NEW], NOON + 47 * HOUR, timedelta(hours=48))) == ["new", "old"]
+    assert ids(signing_keys([OLD, NEW], NOON + 47 * HOUR, overlap=timedelta(hours=48))) == ["new", "old"]
 
 
 def test_an_expired_key_signs_nothing():

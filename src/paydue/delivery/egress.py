@@ -7,20 +7,26 @@ read a proxy from the environment, keep a cookie or unpack an answer: h11 parses
 """
 
 import asyncio
+import os
 import socket
 import ssl
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
+from hashlib import sha256
 from ipaddress import ip_address
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Final
 
 import msgspec
 
 from paydue.delivery.egress_answers import Answered, Failed, NotAnswered, Why
 from paydue.delivery.egress_rules import Address, EgressRules, RefusedByRules, Target
+from paydue.usecases.access_keys import Secret
 
 _REVIEW_SECONDS: Final = 3.0
 _MOST_DIALLED: Final = 4
+_CONTEXTS_KEPT: Final = 64
 
 Header = tuple[str, str]
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -59,7 +65,7 @@ class Egress:
         self._limits = limits
         self._resolve = resolver
         self._extra_ca = _certificates(extra_ca) if extra_ca is not None else None
-        self._tls: ssl.SSLContext | None = None
+        self._tls: OrderedDict[bytes, ssl.SSLContext] = OrderedDict()
 
     def fault_in(self, url: str) -> str | None:
         """Return what is wrong with the form of `url`, for whoever wrote it, or None."""
@@ -88,11 +94,13 @@ class Egress:
         body: bytes = b"",
         *,
         total_seconds: float | None = None,
+        identity: Secret | None = None,
     ) -> Answered | NotAnswered:
         """
         Send one request on a connection of its own and return what came of it; nothing the other side does raises.
 
-        `total_seconds` is for those whose answers may take another time than a webhook's. Host, Content-Length,
+        `total_seconds` is for those whose answers may take another time than a webhook's. `identity` is a private key
+        and its certificates, in PEM, for receivers who want to know over TLS who calls. Host, Content-Length,
         Connection and Accept-Encoding are added. Raises ValueError for a header that cannot be sent, or is one of
         these.
         """
@@ -106,7 +114,7 @@ class Egress:
         exchange = Exchange(method, target.authority, target.path, headers, body)
         try:
             async with asyncio.timeout(total_seconds or self._limits.total_seconds):
-                reader, writer = await self._connect(target)
+                reader, writer = await self._connect(target, identity)
                 was_sent = True
                 try:
                     answer = await exchange.run(reader, writer, self._limits.largest_answer)
@@ -119,12 +127,14 @@ class Egress:
         assert exchange.status is not None
         return Answered(status=exchange.status, body=answer, retry_after=exchange.headers.get("retry-after"))
 
-    async def _connect(self, target: Target) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _connect(
+        self, target: Target, identity: Secret | None
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Dial the judged addresses, one after the other, until one answers. Raises OSError, RefusedByRules."""
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(self._limits.connect_seconds) as limit:
             addresses = (await self._addresses(target))[:_MOST_DIALLED]
-            tls = await self._tls_context() if target.scheme == "https" else None
+            tls = await self._tls_context(identity) if target.scheme == "https" else None
             while True:
                 address = addresses.pop(0)
                 # An equal share of the time that is left, so that one silent address does not use up all of it.
@@ -150,11 +160,15 @@ class Egress:
             self._rules.check(address)
         return found
 
-    async def _tls_context(self) -> ssl.SSLContext:
-        if self._tls is None:
+    async def _tls_context(self, identity: Secret | None) -> ssl.SSLContext:
+        name = sha256(identity.reveal().encode()).digest() if identity is not None else b""
+        known = self._tls.get(name)
+        if known is None:
             # Some hundred certificates are read from disk.
-            self._tls = await asyncio.to_thread(_trusting, self._extra_ca)
-        return self._tls
+            known = self._tls[name] = await asyncio.to_thread(_trusting, self._extra_ca, identity)
+            if len(self._tls) > _CONTEXTS_KEPT:
+                self._tls.popitem(last=False)
+        return known
 
 
 def _certificates(file: Path) -> str:
@@ -167,12 +181,23 @@ def _certificates(file: Path) -> str:
     return text
 
 
-def _trusting(extra_ca: str | None) -> ssl.SSLContext:
+def _trusting(extra_ca: str | None, identity: Secret | None) -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
     if extra_ca is not None:
         context.load_verify_locations(cadata=extra_ca)
+    if identity is not None:
+        _show(context, identity)
     return context
+
+
+def _show(context: ssl.SSLContext, identity: Secret) -> None:
+    """Have a context show who we are. The library reads files only: this one lies in memory where that can be."""
+    in_memory = hasattr(os, "memfd_create")
+    with os.fdopen(os.memfd_create("identity"), "wb") if in_memory else NamedTemporaryFile("wb") as file:
+        file.write(identity.reveal().encode())
+        file.flush()
+        context.load_cert_chain(f"/proc/self/fd/{file.fileno()}" if in_memory else file.name)
 
 
 def _why(failure: Exception) -> Why:

@@ -15,7 +15,7 @@ from paydue.delivery.subscription_moves import SubscriptionMoves
 from paydue.domain.webhooks import Subscription, SubscriptionAction, SubscriptionStatus
 from paydue.usecases.delivery_ports import Deliveries, DeliveryFilter, JobState, Outbox
 from paydue.usecases.ports import Actor, Channel, Store
-from paydue.usecases.webhook_keys import signing_keys
+from paydue.usecases.webhook_keys import client_certificate, signing_keys
 from paydue.usecases.webhook_ports import Subscriptions
 
 _WHILE_HEALTHY: Final = timedelta(minutes=5)
@@ -66,7 +66,7 @@ class HealthChecks:
 
     async def _look_at(self, subscriptions: Subscriptions, subscription: Subscription, at: datetime) -> None:
         if _is_probed(subscription) and self._due.get(subscription.webhook_id, at) <= at:
-            is_healthy = await self._is_healthy(subscription)
+            is_healthy = await self._is_healthy(subscriptions, subscription)
             self._due[subscription.webhook_id] = at + (_WHILE_HEALTHY if is_healthy else _WHILE_NOT)
             subscription = await self._moved(subscriptions, subscription, at, is_healthy=is_healthy)
         if subscription.status is SubscriptionStatus.SUSPENDED and self._moves.is_hopeless(subscription, at):
@@ -74,11 +74,13 @@ class HealthChecks:
         if subscription.status is SubscriptionStatus.ACTIVE:
             await self._release(subscriptions, subscription, at)
 
-    async def _is_healthy(self, subscription: Subscription) -> bool:
+    async def _is_healthy(self, subscriptions: Subscriptions, subscription: Subscription) -> bool:
         url = subscription.health_check_url
         assert url is not None
+        certificate = client_certificate(await subscriptions.keys(), subscription.webhook_id)
+        identity = certificate.secret if certificate is not None else None
         for method in ("POST", "GET"):
-            answer = await self._egress.send(method, url, _HEADERS)
+            answer = await self._egress.send(method, url, _HEADERS, identity=identity)
             if isinstance(answer, Answered) and answer.status == _HEALTHY:
                 return True
         return False
@@ -108,7 +110,7 @@ class HealthChecks:
         # Looked for before anything is written: nearly always there is nothing.
         if not await self._deliveries_of(merchant_id).deliveries(held, None, 1):
             return
-        if signing_keys(await subscriptions.keys(), at):
+        if signing_keys(await subscriptions.keys(), at, webhook_id):
             await self._outbox.release_held(merchant_id, webhook_id, at)
 
 

@@ -19,7 +19,7 @@ from paydue.domain.notifications import Notification, NotificationBody
 from paydue.domain.webhooks import BodyVersion, SecurityType, Subscription
 from paydue.usecases.delivery_ports import Try
 from paydue.usecases.ports import Clock
-from paydue.usecases.webhook_keys import jwt_signing_key, oauth_credentials, signing_keys
+from paydue.usecases.webhook_keys import client_certificate, jwt_signing_key, oauth_credentials, signing_keys
 from paydue.usecases.webhook_ports import InvoiceExample, Outcome, Subscriptions, WebhookKey
 
 GONE: Final = 410
@@ -94,7 +94,7 @@ class WebhookMessenger:
         at = self._clock.now()
         began = time.perf_counter()
         kept = await self._subscriptions_of(subscription.organization_id).keys()
-        keys = signing_keys(kept, at)
+        keys = signing_keys(kept, at, subscription.webhook_id)
         if not keys:
             return Attempt(outcome="no signing key")
         proof = _proof(subscription, kept, at)
@@ -114,7 +114,9 @@ class WebhookMessenger:
             at=at,
             authorization=authorization,
         )
-        answer = await self._egress.send("POST", subscription.url, headers, body.body)
+        certificate = client_certificate(kept, subscription.webhook_id)
+        identity = certificate.secret if certificate is not None else None
+        answer = await self._egress.send("POST", subscription.url, headers, body.body, identity=identity)
         if proof is not None and isinstance(answer, Answered) and answer.status == _UNAUTHORIZED:
             self._tokens.forget(subscription.security, proof)
         tried = _try(answer, at, began)

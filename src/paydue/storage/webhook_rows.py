@@ -59,7 +59,8 @@ def read_subscription(row: Row) -> Subscription:
 
 
 WEBHOOK_KEY_COLUMNS: Final = (
-    "merchant_id", "key_id", "kind", "secret", "client_id", "certificate", "created_at", "expires_at"
+    "merchant_id", "key_id", "kind", "secret", "client_id", "certificate", "created_at", "expires_at",
+    "webhook_id",
 )  # fmt: skip
 
 
@@ -75,12 +76,13 @@ def write_webhook_key(merchant_id: str, key: WebhookKey, vault: Vault) -> Row:
         key.certificate_der,
         time_text(key.created_at),
         time_text(key.expires_at),
+        key.webhook_id,
     )
 
 
 def read_webhook_key(row: Row, vault: Vault) -> WebhookKey:
     """Return the key of a row of `WEBHOOK_KEY_COLUMNS`. Raises BrokenFact when its secret was written elsewhere."""
-    merchant_id, key_id, kind, secret, client_id, certificate, created_at, expires_at = row
+    merchant_id, key_id, kind, secret, client_id, certificate, created_at, expires_at, webhook_id = row
     return WebhookKey(
         key_id=key_id,
         organization_id=merchant_id,
@@ -90,6 +92,7 @@ def read_webhook_key(row: Row, vault: Vault) -> WebhookKey:
         certificate_der=certificate,
         created_at=read_time(created_at),
         expires_at=read_time(expires_at),
+        webhook_id=webhook_id,
     )
 
 

@@ -87,8 +87,11 @@ async def find_subscription(subscriptions: Subscriptions, webhook_id: str) -> Su
 
 
 async def delete_subscription(subscriptions: Subscriptions, webhook_id: str, *, actor: Actor) -> None:
-    """Forget the subscription; what was sent to it stays on record. Raises NoSuchSubscription."""
+    """Forget the subscription and its own keys; what was sent to it stays on record. Raises NoSuchSubscription."""
     await subscriptions.delete_subscription(webhook_id, actor)
+    own = [key.key_id for key in await subscriptions.keys() if key.webhook_id == webhook_id]
+    if own:
+        await subscriptions.forget_keys(own, actor)
 
 
 def _needs_review(before: Subscription, after: Subscription) -> bool:

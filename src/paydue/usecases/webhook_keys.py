@@ -1,7 +1,8 @@
 """
 Make and keep the keys that webhooks are sent with, and choose among them.
 
-Keys are never changed: a newer one takes over at once, and the one before still signs for a day in the header that
+Most are for all subscriptions of an organization; a subscription may have signing keys and a client certificate of its
+own. Keys are never changed: a newer one takes over at once, and the one before still signs for a day in the header that
 can carry several signatures, so that receivers may change over without losing anything.
 """
 
@@ -11,6 +12,7 @@ from typing import Final
 
 from paydue.domain.webhooks import OAuthConfig, TooManyWebhookKeys
 from paydue.usecases.access_keys import Secret, new_key_id, new_shared_secret
+from paydue.usecases.change_subscription import find_subscription
 from paydue.usecases.ports import Actor
 from paydue.usecases.webhook_ports import Subscriptions, WebhookKey, WebhookKeyKind
 
@@ -23,9 +25,20 @@ MAXIMUM_SIGNING_KEYS: Final = 5
 
 
 async def create_signing_key(
-    subscriptions: Subscriptions, *, days: int = DEFAULT_DAYS, at: datetime, actor: Actor
+    subscriptions: Subscriptions,
+    webhook_id: str | None = None,
+    *,
+    days: int = DEFAULT_DAYS,
+    at: datetime,
+    actor: Actor,
 ) -> WebhookKey:
-    """Keep a fresh signing key, which takes over at once, and return it. Raises TooManyWebhookKeys."""
+    """
+    Keep a fresh signing key, which takes over at once, and return it: for all subscriptions, or for one alone.
+
+    Raises TooManyWebhookKeys, NoSuchSubscription.
+    """
+    if webhook_id is not None:
+        await find_subscription(subscriptions, webhook_id)
     key = WebhookKey(
         key_id=new_key_id(),
         organization_id=subscriptions.merchant_id,
@@ -33,6 +46,7 @@ async def create_signing_key(
         secret=new_shared_secret(),
         created_at=at,
         expires_at=at + timedelta(days=days),
+        webhook_id=webhook_id,
     )
     return await _keep(subscriptions, key, at, actor)
 
@@ -85,12 +99,78 @@ async def store_certificate(
     return await _keep(subscriptions, key, at, actor)
 
 
-def signing_keys(keys: Sequence[WebhookKey], at: datetime, overlap: timedelta = OVERLAP) -> tuple[WebhookKey, ...]:
+async def store_client_certificate(
+    subscriptions: Subscriptions,
+    webhook_id: str,
+    certificate_der: bytes,
+    identity: Secret,
+    *,
+    expires_at: datetime,
+    at: datetime,
+    actor: Actor,
+) -> WebhookKey:
+    """
+    Keep what that subscription's receiver knows us by, in the place of what was kept for it, and return it.
+
+    `identity` is the private key and the chain, in PEM. Raises NoSuchSubscription.
+    """
+    await find_subscription(subscriptions, webhook_id)
+    key = WebhookKey(
+        key_id=new_key_id(),
+        organization_id=subscriptions.merchant_id,
+        kind=WebhookKeyKind.CLIENT_CERTIFICATE,
+        certificate_der=certificate_der,
+        secret=identity,
+        created_at=at,
+        expires_at=expires_at,
+        webhook_id=webhook_id,
+    )
+    earlier = await own_keys(subscriptions, webhook_id, WebhookKeyKind.CLIENT_CERTIFICATE)
+    await subscriptions.add_key(key, [each.key_id for each in earlier], actor)
+    return key
+
+
+async def own_keys(subscriptions: Subscriptions, webhook_id: str, kind: WebhookKeyKind) -> Sequence[WebhookKey]:
+    """Return the subscription's own keys of that kind, the newest first. Raises NoSuchSubscription."""
+    await find_subscription(subscriptions, webhook_id)
+    return _newest_first([key for key in await subscriptions.keys() if key.webhook_id == webhook_id], kind)
+
+
+async def forget_own_keys(subscriptions: Subscriptions, webhook_id: str, kind: WebhookKeyKind, *, actor: Actor) -> None:
+    """
+    Forget the subscription's own keys of that kind: it is signed for with the organization's again, or goes without a
+    client certificate.
+
+    Raises NoSuchSubscription.
+    """
+    own = await own_keys(subscriptions, webhook_id, kind)
+    if own:
+        await subscriptions.forget_keys([key.key_id for key in own], actor)
+
+
+def client_certificate(keys: Sequence[WebhookKey], webhook_id: str) -> WebhookKey | None:
+    """Return what we show to that subscription's receiver, expired or not; None: nothing."""
+    own = _newest_first([key for key in keys if key.webhook_id == webhook_id], WebhookKeyKind.CLIENT_CERTIFICATE)
+    return own[0] if own else None
+
+
+def signing_keys(
+    keys: Sequence[WebhookKey], at: datetime, webhook_id: str | None = None, *, overlap: timedelta = OVERLAP
+) -> tuple[WebhookKey, ...]:
     """
     Return the keys to sign with at that time, the newest first; none when nothing may be sent.
 
-    The first signs alone where there is room for one signature. Those after it were replaced less than `overlap` ago.
+    A subscription that has keys of its own is signed for with these and no others, even when they have expired: its
+    receiver knows no others. The first signs alone where there is room for one signature. Those after it were replaced
+    less than `overlap` ago.
     """
+    of_all, own = ([key for key in keys if key.webhook_id == owner] for owner in (None, webhook_id))
+    if webhook_id is not None and any(key.kind is WebhookKeyKind.SIGNING for key in own):
+        return _usable(own, at, overlap)
+    return _usable(of_all, at, overlap)
+
+
+def _usable(keys: Sequence[WebhookKey], at: datetime, overlap: timedelta) -> tuple[WebhookKey, ...]:
     usable: list[WebhookKey] = []
     replaced_at: datetime | None = None
     for key in _newest_first(keys, WebhookKeyKind.SIGNING):
@@ -112,8 +192,8 @@ def jwt_signing_key(keys: Sequence[WebhookKey], config: OAuthConfig, at: datetim
 
 
 async def _keep(subscriptions: Subscriptions, key: WebhookKey, at: datetime, actor: Actor) -> WebhookKey:
-    kept = await subscriptions.keys()
-    signing = signing_keys(kept, at)
+    kept = [each for each in await subscriptions.keys() if each.webhook_id == key.webhook_id]
+    signing = _usable(kept, at, OVERLAP)
     if key.kind is WebhookKeyKind.SIGNING:
         signing = signing[: MAXIMUM_SIGNING_KEYS - 1]
     useless = [

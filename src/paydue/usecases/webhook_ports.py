@@ -19,11 +19,12 @@ from paydue.usecases.ports import Actor, Receipt
 
 
 class WebhookKeyKind(StrEnum):
-    """What a key is for; the values are the words of the key API."""
+    """What a key is for; the values are the words of the key API, but the last, which is ours."""
 
     SIGNING = "sharedSecret"
     OAUTH_CREDENTIALS = "oAuthClientCredentials"
     CERTIFICATE = "publickey"
+    CLIENT_CERTIFICATE = "clientCertificate"
 
 
 class WebhookKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -31,7 +32,8 @@ class WebhookKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     One key of an organization: never changed, only replaced by a newer one or forgotten.
 
     `secret` is the base64 text of a signing key, the client's password, or the private key (base64 of PKCS #8) that
-    may come with a certificate. `client_id` belongs to credentials, `certificate_der` to a certificate.
+    may come with a certificate, or a client certificate's private key and chain in PEM. `client_id` belongs to
+    credentials, `certificate_der` to a certificate. With `webhook_id` it is for that subscription alone.
     """
 
     key_id: str
@@ -42,6 +44,7 @@ class WebhookKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     certificate_der: bytes | None = None
     created_at: datetime
     expires_at: datetime
+    webhook_id: str | None = None
 
 
 class Subscriptions(Protocol):
@@ -88,6 +91,10 @@ class Subscriptions(Protocol):
 
     async def add_key(self, key: WebhookKey, forget: Sequence[str], actor: Actor) -> None:
         """Keep a key, its secret encrypted, and drop those of the ids in `forget`: both or neither."""
+        ...
+
+    async def forget_keys(self, key_ids: Sequence[str], actor: Actor) -> None:
+        """Drop the keys of these ids."""
         ...
 
 

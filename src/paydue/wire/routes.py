@@ -22,6 +22,7 @@ from paydue.wire.router import Route
 from paydue.wire.settings_routes import SettingsRoutes
 from paydue.wire.shown_lately import ShownLately
 from paydue.wire.webhook_routes import SubscriptionsOf, WebhookRoutes
+from paydue.wire.webhook_secrets_routes import WebhookSecretsRoutes
 
 
 def api_routes(
@@ -73,6 +74,7 @@ def api_routes(
             wake=wake,
         ).routes(),
         *KmsRoutes(subscriptions_of=subscriptions_of).routes(),
+        *WebhookSecretsRoutes(subscriptions_of=subscriptions_of).routes(),
         *ReminderRoutes(reminders=reminders).routes(),
         *DeliveryRoutes(deliveries_of=deliveries_of, wake=wake).routes(),
         *ExportRoutes(exports_of=exports_of).routes(),

@@ -48,6 +48,10 @@ class NoSuchEvent(Refusal):
     """A schema was asked for of an event that is not sent."""
 
 
+class NoSuchClientCertificate(Refusal):
+    """The subscription has no client certificate."""
+
+
 class NoSuchDelivery(Refusal):
     """The merchant has no message of that id."""
 
@@ -60,6 +64,7 @@ def _not_allowed(refusal: SubscriptionActionNotAllowed) -> _Row:
 TABLE: Final[dict[type[Refusal], Callable[[Any], _Row]]] = {
     NoSuchOrganization: lambda _: (404, "NOTFOUND", "NOT_FOUND", "Organization does not exist."),
     NoSuchEvent: lambda _: (404, "NOTFOUND", "NOT_FOUND", "Event type does not exist."),
+    NoSuchClientCertificate: lambda _: (404, "NOTFOUND", "NOT_FOUND", "Client certificate does not exist."),
     NoSuchDelivery: lambda _: (404, "NOTFOUND", "NOT_FOUND", "Delivery does not exist."),
     NoSuchSubscription: lambda _: (404, "NOTFOUND", "NOT_FOUND", "Webhook subscription does not exist."),
     SubscriptionActionNotAllowed: _not_allowed,
@@ -85,7 +90,7 @@ def with_webhook_errors(handler: _Handler) -> _Handler:
     async def answer(request: Request) -> Answer:
         try:
             return await handler(request)
-        except (WebhookRefusal, NoSuchOrganization, NoSuchEvent, NoSuchDelivery) as refusal:
+        except (WebhookRefusal, NoSuchOrganization, NoSuchEvent, NoSuchClientCertificate, NoSuchDelivery) as refusal:
             code, status, reason, message = TABLE[type(refusal)](refusal)
             error = ErrorBody(submit_time_utc=request.submit_time, status=status, reason=reason, message=message)
             return Answer(code, _encode(error))

@@ -160,6 +160,16 @@ class PostgresSubscriptions:
 
         await self._writer.small((self._merchant_id,), add)
 
+    async def forget_keys(self, key_ids: Sequence[str], actor: Actor) -> None:
+        """Drop the keys of these ids."""
+
+        async def forget(hand: Hand) -> None:
+            await hand.write(sql.DROP_WEBHOOK_KEYS, self._merchant_id, list(key_ids))
+            for key_id in key_ids:
+                await self._record(hand, actor, "forget webhook key", key_id)
+
+        await self._writer.small((self._merchant_id,), forget)
+
     async def _add(
         self, hand: Hand, subscription: Subscription, limit: int, actor: Actor, receipt: Receipt | None
     ) -> Subscription:

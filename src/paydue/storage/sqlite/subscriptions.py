@@ -159,6 +159,16 @@ class SqliteSubscriptions:
 
         await self._writer.submit(add)
 
+    async def forget_keys(self, key_ids: Sequence[str], actor: Actor) -> None:
+        """Drop the keys of these ids."""
+
+        def forget(batch: Batch) -> None:
+            batch.write_each(sql.DROP_WEBHOOK_KEY, [(self._merchant_id, key_id) for key_id in key_ids])
+            for key_id in key_ids:
+                self._record(batch, actor, "forget webhook key", key_id)
+
+        await self._writer.submit(forget)
+
     def _add(
         self, batch: Batch, subscription: Subscription, limit: int, actor: Actor, receipt: Receipt | None
     ) -> Subscription:
