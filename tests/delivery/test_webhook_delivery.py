@@ -31,7 +31,7 @@ from paydue.usecases.webhook_keys import create_signing_key, store_client_certif
 from paydue.wire.notification_json import event_schema
 from paydue.wire.webhook_secrets_json import read_client_certificate
 from posting import ACME, PORTAL, Installation, Recorder
-from receiver import ANSWERS, HASTY, PATIENT, Received, Receiver, a_client, an_authority, answering, receiving
+from receiver import ANSWERS, BRIEF, PATIENT, Received, Receiver, a_client, an_authority, answering, receiving
 from storing import ACTOR, assert_all_holds
 
 SUSPENDS = RetryPolicy(suspends=True)
@@ -200,7 +200,7 @@ async def test_what_is_no_taking_is_tried_again_and_on_record(
     receiver.answers["/missing"] = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
     # Nobody listens at the first of these addresses.
     resolver = answering(["127.0.0.9"], ["127.0.0.1"]) if path == "/refuse" else answering(["127.0.0.1"])
-    acme.egress = an_egress(limits=HASTY if outcome == "timed out" else PATIENT, resolver=resolver)
+    acme.egress = an_egress(limits=BRIEF if outcome == "timed out" else PATIENT, resolver=resolver)
     await acme.reopen()
     await acme.subscribe(receiver.url(path))
     await acme.send("7")

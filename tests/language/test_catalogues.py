@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from gettext import c2py
 from pathlib import Path
 
@@ -40,21 +41,25 @@ def texts_in_templates() -> Iterator[str]:
         yield from IN_TEMPLATE.findall(template.read_text(encoding="utf-8"))
 
 
-def calls() -> Iterator[tuple[str, Text | None]]:
-    """Yield each place that says something and its text; None when the text is not written out there."""
-    for module in sorted(PACKAGE.rglob("*.py")):
-        nodes = list(ast.walk(ast.parse(module.read_text(encoding="utf-8"))))
-        if not any(isinstance(node, ast.Attribute) and node.attr in SAYING for node in nodes):
-            # What is called "say" there is a function of its own.
-            continue
-        for node in nodes:
-            if isinstance(node, ast.Call) and (name := last_name(node.func)) in SAYING:
-                place = f"{module.relative_to(PACKAGE)}:{node.lineno}"
-                texts = [arg.value if isinstance(arg, ast.Constant) else None for arg in node.args[:2]]
-                if name != "say_count":
-                    yield place, texts[0]
-                else:
-                    yield place, None if None in texts else (texts[0], texts[1])
+@cache
+def calls() -> list[tuple[str, Text | None]]:
+    """Return each place that says something and its text; None when the text is not written out there."""
+    return [call for module in sorted(PACKAGE.rglob("*.py")) for call in calls_in(module)]
+
+
+def calls_in(module: Path) -> Iterator[tuple[str, Text | None]]:
+    nodes = list(ast.walk(ast.parse(module.read_text(encoding="utf-8"))))
+    if not any(isinstance(node, ast.Attribute) and node.attr in SAYING for node in nodes):
+        # What is called "say" there is a function of its own.
+        return
+    for node in nodes:
+        if isinstance(node, ast.Call) and (name := last_name(node.func)) in SAYING:
+            place = f"{module.relative_to(PACKAGE)}:{node.lineno}"
+            texts = [arg.value if isinstance(arg, ast.Constant) else None for arg in node.args[:2]]
+            if name != "say_count":
+                yield place, texts[0]
+            else:
+                yield place, None if None in texts else (texts[0], texts[1])
 
 
 def last_name(function: ast.expr) -> str:

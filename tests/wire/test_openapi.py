@@ -3,13 +3,15 @@
 import json
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.errors import Unsatisfiable
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 import openapi_check
@@ -484,8 +486,13 @@ def test_what_the_schema_allows_is_what_is_read(method, path, read, mode):
         tried += 1
         assert is_accepted(case.body if broken else within_reach(case.body), read) is not broken, case.body
 
-    agree()
-    assert tried > 10
+    # What a seed leads to depends on the modules that hypothesis has seen, so one alone may break few bodies or none.
+    for start in range(20):
+        with suppress(Unsatisfiable):
+            seed(start)(agree)()
+        if tried > 10:
+            return
+    pytest.fail(f"only {tried} bodies to read")
 
 
 def is_broken_in_its_body(case: Any, pointer: str) -> bool:

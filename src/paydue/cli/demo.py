@@ -73,9 +73,10 @@ async def _serve(config: Config, ready_file: Path | None) -> None:
             facts["sandbox_url"] = f"http://{_HOST}:{trial.port}"
 
         def ready() -> None:
+            _introduce(facts, config.data)
+            # Whoever waits for the file finds everything printed.
             if ready_file is not None:
                 write_ready_file(ready_file, facts)
-            _introduce(facts, config.data)
             warming.append(asyncio.ensure_future(service.site.warm_up()))
 
         warming: list[asyncio.Future[None]] = []
