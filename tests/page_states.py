@@ -264,17 +264,16 @@ _OPTIONS = PageOptions(
 
 
 def _main(folder: Path, languages: list[str]) -> None:
-    from delivery.screenshots import photograph
+    from browsing import chromium
     from paydue.domain.settings import LANGUAGES
+    from screenshots import photograph
 
-    show = photograph
-    for language in languages or LANGUAGES:
-        for width in (320, 360, 1280):
-            pages = {name: alone(page) for name, page in drawn(language).items()}
-            for name, page in pages.items():
-                show(
-                    [page], folder / language / f"{name.replace(', ', '-').replace(' ', '-')}-{width}.png", width=width
-                )
+    with chromium() as browser:
+        for language in languages or LANGUAGES:
+            for width in (320, 360, 1280):
+                for name, page in drawn(language).items():
+                    picture = folder / language / f"{name.replace(', ', '-').replace(' ', '-')}-{width}.png"
+                    photograph(browser, [alone(page)], picture, width=width)
 
 
 if __name__ == "__main__":

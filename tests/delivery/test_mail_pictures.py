@@ -1,28 +1,33 @@
 """Mails in a browser: none scrolls sideways on the smallest phone, and pictures of each for people to look at."""
 
 import os
-import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 from PIL import Image
+from playwright.sync_api import Browser
 
+from browsing import chromium
 from builders import a_line_item
 from delivery.letters import some_facts
-from delivery.screenshots import measure, photograph
 from paydue.delivery.letter import letter_of
 from paydue.delivery.mail import draw
 from paydue.delivery.mail_facts import MailKind
 from paydue.delivery.preview import preview_html, preview_letter, preview_logo
 from paydue.domain.settings import LANGUAGES
 from paydue.domain.terms import Customer
+from screenshots import measure, photograph
 
 KINDS = list(MailKind)
 
-pytestmark = pytest.mark.skipif(shutil.which("chromium") is None, reason="Debian's package chromium is not installed")
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture(scope="session")
@@ -33,26 +38,26 @@ def artefacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("width", [320, 600])
-def test_no_mail_scrolls_sideways(width):
+def test_no_mail_scrolls_sideways(browser, width):
     mails = [html(kind, language) for language in LANGUAGES for kind in KINDS] + [a_bursting_mail()]
-    sizes = measure(mails, width=width)
+    sizes = measure(browser, mails, width=width)
     assert len(sizes) == len(mails)
     assert {wide for wide, _ in sizes} == {width}
     assert all(tall > 200 for _, tall in sizes)
 
 
 @pytest.mark.parametrize("first", range(0, len(KINDS), 5))
-def test_every_mail_is_photographed(first, artefacts):
+def test_every_mail_is_photographed(browser, first, artefacts):
     kinds = KINDS[first : first + 5]
     picture = artefacts / f"{'+'.join(kinds)}.png"
-    photograph([html(kind, "en-US") for kind in kinds], picture, width=600)
+    photograph(browser, [html(kind, "en-US") for kind in kinds], picture, width=600)
     # The band's green, the ground and the paper: what a blank page has not.
     assert {(23, 53, 43), (238, 241, 241), (255, 255, 255)} <= colours_of(picture)
 
 
-def test_a_mail_has_a_dark_style(artefacts):
+def test_a_mail_has_a_dark_style(browser, artefacts):
     picture = artefacts / f"{MailKind.REMINDER}-dark.png"
-    photograph([html(MailKind.REMINDER, "en-US")], picture, width=640, is_dark=True)
+    photograph(browser, [html(MailKind.REMINDER, "en-US")], picture, width=640, is_dark=True)
     seen = colours_of(picture)
     assert {(11, 17, 19), (17, 24, 26), (23, 53, 43)} <= seen
     assert (255, 255, 255) not in seen
