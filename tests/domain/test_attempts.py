@@ -35,7 +35,7 @@ def test_what_is_in_flight_can_still_be_settled_and_money_is_never_left_behind()
     assert not MOVES[AttemptState.FAILED]
 
 
-@pytest.mark.parametrize("state", FINAL_STATES)
+@pytest.mark.parametrize("state", sorted(FINAL_STATES))
 def test_an_end_is_not_looked_at(state: AttemptState) -> None:
     assert an_attempt(state).first_look(NOON) is None
 
