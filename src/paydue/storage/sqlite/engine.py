@@ -20,12 +20,12 @@ import apsw
 from paydue.domain.errors import StoreUnavailable
 from paydue.storage.errors import DatabaseInUse, DatabaseMissing
 from paydue.storage.rows import Row
+from paydue.storage.sqlite.checkpoints import GROWN_PAGES, Checkpoints
 
 _PAGE_BYTES: Final = 8192
 _CACHE_KIBIBYTES: Final = 8192
 # Reads map the file instead of copying pages out of it. The pages belong to the system, which takes them back at will.
 _MAPPED_BYTES: Final = 256 << 20
-_WAL_PAGES: Final = 1000
 _WAL_BYTES_KEPT: Final = 64 << 20
 _LOCK_WAIT_SECONDS: Final = 5.0
 _LOCK_POLL_SECONDS: Final = 0.001
@@ -60,6 +60,7 @@ class Engine:
         self._read: Final = self._reader.cursor()
         self.moment: Final = _Moment(self._reader.cursor())
         self._committer = _Committer(self._writer.cursor())
+        self._checkpoints = Checkpoints(self._writer, connect(path)) if serves else None
 
     @classmethod
     def create(cls, path: Path) -> None:
@@ -127,6 +128,8 @@ class Engine:
     def close(self) -> None:
         """Let go of the file. A running COMMIT is waited for."""
         self._committer.close()
+        if self._checkpoints is not None:
+            self._checkpoints.close()
         self._writer.close()
         self._reader.close()
         self._release()
@@ -236,7 +239,7 @@ def connect(path: Path) -> apsw.Connection:
         "foreign_keys = ON",
         "trusted_schema = OFF",
         f"cache_size = -{_CACHE_KIBIBYTES}",
-        f"wal_autocheckpoint = {_WAL_PAGES}",
+        f"wal_autocheckpoint = {GROWN_PAGES}",
         f"journal_size_limit = {_WAL_BYTES_KEPT}",
     ):
         connection.execute(f"PRAGMA {pragma}").fetchall()
