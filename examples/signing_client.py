@@ -74,9 +74,11 @@ class Paydue:
 
 
 if __name__ == "__main__":
-    ready_file, method, target, *body = sys.argv[1:]
     try:
+        ready_file, method, target, *body = sys.argv[1:]
         answer = Paydue.of(ready_file).call(method, target, json.loads(body[0]) if body else None)
-    except Refused as refusal:
+    except ValueError:
+        sys.exit("usage: signing_client.py READY_FILE METHOD PATH [JSON]: .demo/ready.json GET /invoicing/v2/invoices")
+    except (Refused, OSError) as refusal:
         sys.exit(str(refusal))
     print(json.dumps(answer, indent=2))

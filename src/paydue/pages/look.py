@@ -165,15 +165,14 @@ class Looks:
     def _other_ways(self, settings: Settings, language: str) -> Rendered:
         if settings.other_ways is None:
             return Rendered("")
-        rows: list[tuple[str, str]] = []
-        lines: list[str] = []
+        # Rows that follow each other stand in one list, and what stands between is text.
+        blocks: list[tuple[bool, list[tuple[str, str] | str]]] = []
         for line in filter(None, map(str.strip, settings.other_ways.splitlines())):
             row = _ROW.fullmatch(line)
-            if row is not None and not lines:
-                rows.append((row[1], row[2]))
-            else:
-                lines.append(line)
-        return self._templates.part("other_ways.html", language, {"ways_rows": rows, "ways_lines": lines})
+            if not blocks or blocks[-1][0] is (row is None):
+                blocks.append((row is not None, []))
+            blocks[-1][1].append((row[1], row[2]) if row is not None else line)
+        return self._templates.part("other_ways.html", language, {"ways": blocks})
 
     def _foot_links(self, settings: Settings, language: str) -> Rendered:
         links = {
