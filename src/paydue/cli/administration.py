@@ -9,6 +9,7 @@ import click
 
 from paydue import bootstrap
 from paydue.cli.options import fail, print_json, read_config, run, say, with_store
+from paydue.domain.card_numbers import holds_card_number
 from paydue.domain.merchant import Address, Merchant
 from paydue.usecases.ports import MerchantExists, Store
 
@@ -61,6 +62,8 @@ def add_merchant(
     for option, text in {"name": name, "email": email, "phone": phone, **address}.items():
         if text is not None and not (text.strip() and text.isprintable() and len(text) <= 255):
             fail(f"--{option.replace('_', '-')} is {text!r}: expected a line of up to 255 characters")
+        if text is not None and holds_card_number(text):
+            fail(f"--{option.replace('_', '-')} holds what looks like a card number: that is kept nowhere")
     if time_zone != "UTC" and time_zone not in available_timezones():
         fail(f"--time-zone is {time_zone!r}: expected a name such as Europe/Berlin or America/New_York")
     merchant = Merchant(
@@ -101,3 +104,5 @@ def refuse_odd_id(option: str, text: str) -> None:
     """End the command if that cannot be the id of a merchant or portfolio."""
     if not _ID.fullmatch(text):
         fail(f"{option} is {text!r}: expected up to 60 letters, digits, hyphens, dots and underscores")
+    if holds_card_number(text):
+        fail(f"{option} holds what looks like a card number: that is kept nowhere")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 import click
 
 from paydue.config import Config, WrongSetting, load_config
+from paydue.domain.card_numbers import masked
 
 if TYPE_CHECKING:
     from paydue.usecases.ports import Store
@@ -105,7 +106,8 @@ def with_store(config: Config, work: Callable[["Store"], Awaitable[R]]) -> R:
 
 def fail(message: str) -> NoReturn:
     """End the command with exit code 1 and that line."""
-    click.echo(f"paydue: {message.rstrip('.')}.", err=True)
+    # What was typed is repeated, and terminals are recorded.
+    click.echo(f"paydue: {masked(message.rstrip('.'))}.", err=True)
     raise SystemExit(1)
 
 

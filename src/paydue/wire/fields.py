@@ -207,9 +207,13 @@ class Reader:
         """
         Read money of at most `maximum` characters, cut to the decimals of `currency`.
 
-        Where the currency itself is faulty there is nothing to cut to: the amount is read for its faults only.
+        Where the currency itself is faulty there is nothing to cut to: the amount is read for its faults only. One that
+        is a card number was typed into the wrong field.
         """
         value = self._values.get(name)
+        if isinstance(value, (str, int)) and len(digits := str(value)) >= 15 and holds_card_number(digits):
+            self.fault(name, CARD_NUMBER)
+            return None
         # NumberText is a str as well, and its plain form the same.
         if isinstance(value, str) and currency is not None and len(value) <= maximum and _AMOUNT.fullmatch(value):
             return read_digits(value, currency)

@@ -289,7 +289,8 @@ def _rate(value: msgspec.Raw, longest: int) -> Decimal | None:
 def _digits(value: msgspec.Raw, longest: int) -> str:
     """Return the digits of a number, whether it was sent as one or as text."""
     digits = str(value, "latin-1").strip('"')
-    return digits if len(digits) <= longest and _AMOUNT.fullmatch(digits) else _odd()
+    is_plain = len(digits) <= longest and len(digits) < _LEAST_CARD_DIGITS and _AMOUNT.fullmatch(digits)
+    return digits if is_plain else _odd()
 
 
 # The invoices of one day are due on few days, and a text keeps its meaning.

@@ -22,7 +22,7 @@ _STYLE: Final = """
 *{box-sizing:border-box}
 body{margin:0;padding:3px;background:transparent;color:var(--ink);
 font:16px/1.5 Geist,system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;font-variant-numeric:tabular-nums lining-nums}
-form{display:grid;grid-template-columns:minmax(0,1fr) minmax(0,1fr);gap:16px 12px;margin:0}
+form{display:grid;align-items:end;grid-template-columns:minmax(0,1fr) minmax(0,1fr);gap:16px 12px;margin:0}
 .wide{grid-column:1/-1}
 label{display:block;padding-bottom:8px;font-size:14px;font-weight:500}
 input{width:100%;min-height:44px;padding:0 13px;border:1px solid var(--edge);border-radius:7px;background:#fff;
