@@ -18,6 +18,8 @@ from paydue.domain.invoice import Invoice
 from paydue.domain.merchant import Merchant
 from paydue.domain.settings import ProductType, Settings
 from paydue.domain.webhooks import ProductEvents, Subscription
+from paydue.storage.postgres.schema import migrate_database
+from paydue.storage.postgres.store import PostgresStore
 from paydue.storage.sqlite.schema import migrate_file
 from paydue.storage.sqlite.store import SqliteStore
 from paydue.storage.vault import KeyFile, create_key_file
@@ -74,12 +76,14 @@ class Secrets:
 class Installation:
     """One merchant, `acme`, whose mails go to `transport` and whose webhooks go through `egress`."""
 
-    store: SqliteStore
+    store: SqliteStore | PostgresStore
     office: PostOffice
-    documents: Callable[[SqliteStore], MailDocuments] | None = None
+    documents: Callable[[SqliteStore | PostgresStore], MailDocuments] | None = None
 
-    def __init__(self, folder: Path, egress: Egress, transport: MailTransport) -> None:
+    def __init__(self, folder: Path, egress: Egress, transport: MailTransport, database: str | None = None) -> None:
+        """The database is a SQLite file in `folder`, or `database`, the URL of an empty one on PostgreSQL."""
         self.folder = folder
+        self.database = database
         self.egress = egress
         self.transport = transport
         self.clock = FixedClock(NOON)
@@ -95,14 +99,20 @@ class Installation:
     async def make(self, **merchant: Any) -> None:
         """Make the database, with the merchant in it, and open it."""
         create_key_file(self.folder / "paydue.key")
-        await migrate_file(self.folder / "paydue.db")
+        if self.database is not None:
+            await migrate_database(self.database)
+        else:
+            await migrate_file(self.folder / "paydue.db")
         await self.open()
         values = {"name": "Acme Ltd", "email": "owner@acme.example", **merchant}
         await self.store.add_merchant(Merchant(merchant_id=ACME, **values))
 
     async def open(self, **options: Any) -> None:
         key_file = KeyFile.read(self.folder / "paydue.key")
-        self.store = await SqliteStore.open(self.folder / "paydue.db", key_file, self.clock, serves=True)
+        if self.database is not None:
+            self.store = await PostgresStore.open(self.database, key_file, self.clock)
+        else:
+            self.store = await SqliteStore.open(self.folder / "paydue.db", key_file, self.clock, serves=True)
         self.options = msgspec.structs.replace(self.options, **options)
         messenger = WebhookMessenger(
             subscriptions_of=self.store.subscriptions_of,

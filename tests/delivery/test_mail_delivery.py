@@ -1,6 +1,7 @@
 """Mails from the outbox to a mail server: nothing lost, and a second copy only where the server left us in doubt."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -11,6 +12,7 @@ import pytest
 from builders import some_terms
 from mail_server import Mode, mail_server
 from paydue.delivery.bounces import bounced_message
+from paydue.delivery.egress import Egress
 from paydue.delivery.mail_limits import MailsADay
 from paydue.delivery.mail_transport import Fate, Handed
 from paydue.delivery.smtp import Smtp, SmtpServer
@@ -212,6 +214,36 @@ async def test_more_mails_than_a_day_may_have_wait_for_the_next(acme: Installati
     await acme.work()
     assert recorder.to(PAYER) == 6
     await assert_all_holds(acme.store)
+
+
+@pytest.mark.parametrize(
+    "limits, days, sent",
+    [
+        (MailsADay(in_all=3, in_all_at_first=1), 0, 1),
+        (MailsADay(in_all=3, in_all_at_first=1), 29, 1),
+        (MailsADay(in_all=3, in_all_at_first=1), 30, 3),
+        (MailsADay(in_all=3, in_all_at_first=1), None, 3),
+        (MailsADay(in_all=1, in_all_at_first=3), 0, 1),
+        (MailsADay(in_all_at_first=2), 0, 2),
+        (MailsADay(in_all_at_first=2), 31, 5),
+        (MailsADay(in_all=3), 0, 3),
+    ],
+)
+async def test_a_new_merchant_starts_low(
+    tmp_path: Path, an_egress: Callable[..., Egress], recorder: Recorder, limits: MailsADay, days: int, sent: int
+) -> None:
+    new = Installation(tmp_path, an_egress(), recorder)
+    made_at = new.clock.now() - timedelta(days=days) if days is not None else None
+    await new.make(created_at=made_at)
+    await new.reopen(mails_a_day=limits)
+    for _ in range(5):
+        await new.send()
+    await new.work()
+
+    assert recorder.to(PAYER) == sent
+    told = await new.jobs(recipient="owner@acme.example")
+    assert [job.facts["limit"] for job in told] == ([str(sent)] if sent < 5 else [])
+    await new.store.close()
 
 
 async def test_one_address_gets_no_more_mails_a_day_than_it_may_have(acme: Installation, recorder: Recorder) -> None:

@@ -95,7 +95,11 @@ def join_post_office(
         ),
         console_url=f"{portal_url}/console",
         secret=secret,
-        mails_a_day=MailsADay(in_all=config.mails_a_day, to_one=config.mails_a_day_to_one)
+        mails_a_day=MailsADay(
+            in_all=config.mails_a_day,
+            in_all_at_first=config.mails_a_day_at_first,
+            to_one=config.mails_a_day_to_one,
+        )
         if config.rate_limit
         else MailsADay(),
         hold_limits=HoldLimits(longest=timedelta(days=config.webhook_held_days), most=config.webhook_held_most),

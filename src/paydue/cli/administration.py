@@ -68,6 +68,7 @@ def add_merchant(
         fail(f"--time-zone is {time_zone!r}: expected a name such as Europe/Berlin or America/New_York")
     merchant = Merchant(
         merchant_id=merchant_id,
+        created_at=bootstrap.SystemClock().now(),
         name=name,
         email=email,
         phone=phone,

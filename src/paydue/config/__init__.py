@@ -52,6 +52,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     smtp_user: str | None = None
     smtp_password: Secret | None = None
     mails_a_day: int = 1000
+    mails_a_day_at_first: int = 100
     mails_a_day_to_one: int = 50
     resends_a_day: int = 10
     bounce_dir: Path | None = None
@@ -253,6 +254,7 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "smtp_user": Setting(readers.text, "a name"),
     "smtp_password": Setting(readers.secret, "a password without control characters"),
     "mails_a_day": Setting(readers.integer(0, 10_000_000), "a number of mails from 0 (no limit) to 10000000"),
+    "mails_a_day_at_first": Setting(readers.integer(0, 10_000_000), "a number of mails from 0 (no limit) to 10000000"),
     "mails_a_day_to_one": Setting(readers.integer(0, 10_000_000), "a number of mails from 0 (no limit) to 10000000"),
     "bounce_dir": Setting(readers.folder_or_file, "a folder"),
     "attach_pdf": _FLAG,

@@ -103,9 +103,10 @@ class MailDelivery:
         """Count a mail to a payer; and tell the merchant, once a day, when there were as many as there may be."""
         if job.topic in TO_THE_MERCHANT:
             return True
-        room = await self._limit.take(job.merchant_id, job.recipient or "", at)
+        merchant = await self._store.of(job.merchant_id).merchant()
+        room = await self._limit.take(merchant, job.recipient or "", at)
         if room is Room.MERCHANT_FULL:
-            facts = {"day": f"{at:%Y-%m-%d}", "limit": str(self._limit.limits.in_all)}
+            facts = {"day": f"{at:%Y-%m-%d}", "limit": str(self._limit.limits.in_all_of(merchant, at))}
             await self._notices.tell(job.merchant_id, MailKind.MAIL_LIMIT, facts, at)
         return room is Room.FREE
 

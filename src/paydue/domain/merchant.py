@@ -1,5 +1,7 @@
 """The merchant: the tenant of this installation, whose name and address stand on invoices."""
 
+from datetime import datetime
+
 import msgspec
 
 
@@ -13,7 +15,11 @@ class Address(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Merchant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`merchant_id` is what callers sign with; `time_zone` (an IANA name) rules what "today" means in reminders."""
+    """
+    `merchant_id` is what callers sign with; `time_zone` (an IANA name) rules what "today" means in reminders.
+
+    `created_at` is unknown of merchants who have been here since before it was written down.
+    """
 
     merchant_id: str
     name: str
@@ -21,3 +27,4 @@ class Merchant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     email: str | None = None
     address: Address | None = None
     time_zone: str = "UTC"
+    created_at: datetime | None = None
