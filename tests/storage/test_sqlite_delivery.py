@@ -112,7 +112,7 @@ async def test_no_statement_of_the_queue_or_the_log_reads_or_sorts_a_whole_table
 
 
 def explained(connection: Any, statement: str) -> Any:
-    numbered = [int(number) for number in re.findall(r"\?(\d)", statement)]
+    numbered = [int(number) for number in re.findall(r"\?(\d+)", statement)]
     count = max(numbered, default=0) + statement.count("?") - len(numbered)
     return connection.execute(f"EXPLAIN QUERY PLAN {statement}", (None,) * count)
 

@@ -248,6 +248,8 @@ FORGET_RENDERED: Final = (
 
 # Subscriptions
 
+# Whether there is such a merchant.
+HAS_MERCHANT: Final = "SELECT 1 FROM merchants WHERE merchant_id = $1"
 # A merchant's subscriptions that are not deleted, oldest first.
 SUBSCRIPTIONS: Final = behind_wall(
     f"SELECT {_columns(SUBSCRIPTION_COLUMNS)} FROM subscriptions WHERE {_OF_WALL} AND deleted_at IS NULL"
@@ -286,8 +288,8 @@ ADD_WEBHOOK_KEY: Final = (
     f"INSERT INTO webhook_keys ({_columns(WEBHOOK_KEY_COLUMNS)})"
     f" VALUES ({_columns(tuple(f'${n + 1}' for n in range(len(WEBHOOK_KEY_COLUMNS))))})"
 )
-# Webhook keys that are forgotten.
-DROP_WEBHOOK_KEYS: Final = "DELETE FROM webhook_keys WHERE merchant_id = $1 AND key_id = ANY ($2)"
+# A webhook key that is forgotten.
+DROP_WEBHOOK_KEY: Final = "DELETE FROM webhook_keys WHERE merchant_id = $1 AND key_id = $2"
 
 # Whom mails go to, and how many
 
@@ -336,7 +338,7 @@ STOP_REMINDERS: Final = (
 # That an invoice's payer gets them again.
 START_REMINDERS: Final = "DELETE FROM reminder_stops WHERE merchant_id = $1 AND serial = $2"
 # Whether a payer was reminded.
-WAS_REMINDED: Final = behind_wall(
+HAS_REMINDER: Final = behind_wall(
     f"SELECT 1 FROM reminders WHERE {_OF_WALL} AND serial = $2 AND kind = $3 AND due_date = $4"
 )
 # Open invoices due on a day, from a serial on.

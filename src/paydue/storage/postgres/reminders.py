@@ -1,62 +1,14 @@
-"""Which payers may need a reminder, on PostgreSQL: found by query. That one was reminded is kept by `batch.py`."""
+"""Which payers may need a reminder, on PostgreSQL."""
 
-from collections.abc import Sequence
-from datetime import date, datetime
-
-from paydue.domain.invoice import Invoice
-from paydue.domain.settings import ProductType
-from paydue.storage import rows
-from paydue.storage.postgres import delivery_statements as sql
-from paydue.storage.postgres.actions import record
+from paydue.storage.postgres.access import PostgresAccess
 from paydue.storage.postgres.sessions import Readers
-from paydue.storage.postgres.statements import EVERYBODY
-from paydue.storage.postgres.works import Hand
 from paydue.storage.postgres.writer import Writer
+from paydue.storage.reminders import Reminders
 from paydue.storage.vault import Vault
-from paydue.usecases.ports import Actor
 
 
-class PostgresReminders:
+class PostgresReminders(Reminders):
     """`usecases.delivery_ports.Reminders` on PostgreSQL."""
 
     def __init__(self, readers: Readers, writer: Writer, vault: Vault) -> None:
-        self._read = readers.read
-        self._writer = writer
-        self._vault = vault
-
-    async def merchants_who_remind(self) -> Sequence[str]:
-        """Return the merchants whose invoicing settings ask for reminders."""
-        found = await self._read(sql.MERCHANTS_WHO_REMIND, EVERYBODY, ProductType.INVOICING.value)
-        return [merchant_id for (merchant_id,) in found]
-
-    async def due_on(self, merchant_id: str, due: date, after_serial: int, limit: int) -> Sequence[Invoice]:
-        """Return SENT and PARTIAL invoices due on that day with a serial above `after_serial`, in its order."""
-        found = await self._read(sql.DUE_ON, merchant_id, due.isoformat(), after_serial, limit)
-        return [rows.read_invoice(merchant_id, row, self._vault) for row in found]
-
-    async def was_reminded(self, merchant_id: str, serial: int, kind: str, due: date) -> bool:
-        """Tell whether the payer was reminded of that due date before."""
-        return bool(await self._read(sql.WAS_REMINDED, merchant_id, serial, kind, due.isoformat()))
-
-    async def stopped_at(self, merchant_id: str, serial: int) -> datetime | None:
-        """Return since when that invoice's payer gets no reminders; None: reminders are sent."""
-        found = await self._read(sql.STOPPED_AT, merchant_id, serial)
-        return rows.read_time(found[0][0]) if found else None
-
-    async def stop(self, merchant_id: str, serial: int, at: datetime, actor: Actor) -> None:
-        """Have no reminders sent for that invoice any more."""
-
-        async def stop(hand: Hand) -> None:
-            if await hand.write(sql.STOP_REMINDERS, merchant_id, serial, rows.time_text(at)):
-                await record(hand, merchant_id, at, actor, "stop reminders", f"serial {serial}")
-
-        await self._writer.small((merchant_id,), stop, locks=False)
-
-    async def start(self, merchant_id: str, serial: int, at: datetime, actor: Actor) -> None:
-        """Have reminders sent for that invoice again."""
-
-        async def start(hand: Hand) -> None:
-            if await hand.write(sql.START_REMINDERS, merchant_id, serial):
-                await record(hand, merchant_id, at, actor, "start reminders", f"serial {serial}")
-
-        await self._writer.small((merchant_id,), start, locks=False)
+        super().__init__(PostgresAccess(readers, writer), vault)

@@ -2,10 +2,11 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from types import ModuleType
 from typing import Any, Final, NamedTuple
 
 from paydue.storage import rows
-from paydue.storage.postgres import writes
+from paydue.storage.postgres import delivery_statements, writes
 from paydue.storage.postgres.sessions import Session
 from paydue.storage.rows import Row
 from paydue.usecases.ports import Change, Receipt, ReceiptExists
@@ -47,6 +48,8 @@ Work = Keep | Small | OneOfMany
 
 class Hand:
     """What a small write works with: the transaction, as far as the merchants it named."""
+
+    sql: Final[ModuleType] = delivery_statements
 
     def __init__(self, session: Session) -> None:
         self.session: Final = session

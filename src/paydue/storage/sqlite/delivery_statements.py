@@ -11,6 +11,7 @@ from typing import Final
 from paydue.domain.mail_address import SuppressionReason
 from paydue.storage.outbox_rows import JOB_COLUMNS, SUPPRESSION_COLUMNS, TRY_COLUMNS
 from paydue.storage.rows import READ_COLUMNS
+from paydue.storage.sqlite.statements import invoice_id
 from paydue.storage.webhook_rows import SUBSCRIPTION_COLUMNS, WEBHOOK_KEY_COLUMNS
 from paydue.usecases.delivery_ports import JobState
 
@@ -24,7 +25,7 @@ def _marks(count: int) -> str:
 
 
 _JOB: Final = _columns(JOB_COLUMNS)
-_AT_PLACE: Final = "merchant_id = ? AND serial = ? AND position = ? AND part = ?"
+_AT_PLACE: Final = "merchant_id = ?1 AND serial = ?2 AND position = ?3 AND part = ?4"
 
 # The queue
 
@@ -54,17 +55,18 @@ WAITING: Final = (
     " WHERE lane = ? AND state = 'pending' AND due_at <= ? ORDER BY due_at, merchant_id, serial, position, part LIMIT ?"
 )
 # A row that a worker takes.
-LEASE: Final = f"UPDATE outbox SET lease = ?, lease_until = ? WHERE {_AT_PLACE}"
+LEASE: Final = f"UPDATE outbox SET lease = ?5, lease_until = ?6 WHERE {_AT_PLACE}"
 # A row that waits for one that is due later, or held.
 PUT_OFF: Final = (
-    f"UPDATE outbox SET state = ?, due_at = ?, lease = NULL, lease_until = NULL WHERE {_AT_PLACE} AND state = 'pending'"
+    "UPDATE outbox SET state = ?5, due_at = ?6, lease = NULL, lease_until = NULL"
+    f" WHERE {_AT_PLACE} AND state = 'pending'"
 )
 # A row that is taken no more; no row when another took it.
-GIVE_BACK: Final = f"UPDATE outbox SET lease = NULL, lease_until = NULL WHERE {_AT_PLACE} AND lease = ?"
+GIVE_BACK: Final = f"UPDATE outbox SET lease = NULL, lease_until = NULL WHERE {_AT_PLACE} AND lease = ?5"
 # Where a job goes after a go at it; no row when another took it.
 SETTLE: Final = (
-    "UPDATE outbox SET state = ?, due_at = ?, tries = ?, first_failed_at = ?, last_outcome = ?, lease = NULL,"
-    f" lease_until = NULL WHERE {_AT_PLACE} AND lease = ?"
+    "UPDATE outbox SET state = ?6, due_at = ?7, tries = ?8, first_failed_at = ?9, last_outcome = ?10, lease = NULL,"
+    f" lease_until = NULL WHERE {_AT_PLACE} AND lease = ?5"
 )
 # A go at a message, the next of it.
 ADD_TRY: Final = (
@@ -74,7 +76,7 @@ ADD_TRY: Final = (
     f" {_marks(len(TRY_COLUMNS))})"
 )
 # That there is something rendered; no row when another took the job.
-MARK_RENDERED: Final = f"UPDATE outbox SET is_rendered = 1 WHERE {_AT_PLACE} AND lease = ?"
+MARK_RENDERED: Final = f"UPDATE outbox SET is_rendered = 1 WHERE {_AT_PLACE} AND lease = ?5"
 # What was rendered first.
 ADD_RENDERING: Final = f"INSERT INTO renderings VALUES ({_marks(3)}) ON CONFLICT DO NOTHING"
 # What was rendered.
@@ -83,9 +85,10 @@ RENDERING: Final = "SELECT rendered FROM renderings WHERE merchant_id = ? AND me
 # A message because of another of the same event; no row when there is one of that topic already.
 ADD_CONSEQUENCE: Final = (
     "INSERT INTO outbox (merchant_id, serial, position, part, cause_part, message_id, number, channel, topic,"
-    " recipient, facts, due_at) SELECT merchant_id, serial, position, 1 + max(part), ?, ?, number, ?, ?, ?, ?, ?"
-    " FROM outbox WHERE merchant_id = ? AND serial = ? AND position = ?"
-    " HAVING ifnull(sum(cause_part = ? AND topic = ?), 0) = 0 AND max(part) IS NOT NULL"
+    " recipient, facts, due_at)"
+    " SELECT merchant_id, serial, position, 1 + max(part), ?4, ?5, number, ?6, ?7, ?8, ?9, ?10"
+    " FROM outbox WHERE merchant_id = ?1 AND serial = ?2 AND position = ?3"
+    " HAVING ifnull(sum(cause_part = ?4 AND topic = ?7), 0) = 0 AND max(part) IS NOT NULL"
 )
 
 # A message about no invoice; no row when there is one of that topic, recipient and facts already.
@@ -102,7 +105,7 @@ FIND: Final = (
     f" AND state IN ({', '.join(repr(state.value) for state in JobState)}) AND message_id = ?"
 )
 # What is heard of a message after it was done with.
-CAME_BACK: Final = f"UPDATE outbox SET state = ?, last_outcome = ? WHERE {_AT_PLACE} AND state = 'done'"
+CAME_BACK: Final = f"UPDATE outbox SET state = ?5, last_outcome = ?6 WHERE {_AT_PLACE} AND state = 'done'"
 
 # What is held too long
 
@@ -118,23 +121,23 @@ HELD_BEYOND: Final = (
 )
 # Some of what is held for a recipient up to a message.
 EXPIRE_HELD: Final = (
-    "UPDATE outbox SET state = 'parked', last_outcome = ? WHERE (merchant_id, serial, position, part) IN ("
+    "UPDATE outbox SET state = 'parked', last_outcome = ?4 WHERE (merchant_id, serial, position, part) IN ("
     "SELECT merchant_id, serial, position, part FROM outbox INDEXED BY outbox_held"
-    " WHERE merchant_id = ? AND recipient = ? AND state = 'held' AND message_id <= ? LIMIT ?)"
+    " WHERE merchant_id = ?1 AND recipient = ?2 AND state = 'held' AND message_id <= ?3 LIMIT ?5)"
 )
 
 # Making due again
 
 # A row that starts anew, unless a worker has it just now.
 MAKE_DUE: Final = (
-    "UPDATE outbox SET state = 'pending', due_at = ?, tries = 0, first_failed_at = NULL, lease = NULL,"
-    f" lease_until = NULL, is_replayed = ? WHERE {_AT_PLACE} AND state = ?"
-    " AND (lease_until IS NULL OR lease_until <= ?)"
+    "UPDATE outbox SET state = 'pending', due_at = ?5, tries = 0, first_failed_at = NULL, lease = NULL,"
+    f" lease_until = NULL, is_replayed = ?6 WHERE {_AT_PLACE} AND state = ?7"
+    " AND (lease_until IS NULL OR lease_until <= ?8)"
 )
 # What was put off behind a row that is now due.
 BRING_FORWARD: Final = (
-    "UPDATE outbox SET due_at = ? WHERE merchant_id = ? AND serial = ? AND (position, part) > (?, ?)"
-    " AND channel = ? AND recipient = ? AND state = 'pending' AND tries = 0 AND due_at > ?"
+    "UPDATE outbox SET due_at = ?7 WHERE merchant_id = ?1 AND serial = ?2 AND (position, part) > (?3, ?4)"
+    " AND channel = ?5 AND recipient = ?6 AND state = 'pending' AND tries = 0 AND due_at > ?7"
 )
 # What is held for a recipient from a message on, oldest first.
 HELD: Final = (
@@ -163,6 +166,8 @@ BY_MESSAGE: Final = (
     f" AND state IN ({', '.join(repr(state.value) for state in JobState)}) AND message_id = ?"
     " AND recipient IS NOT NULL"
 )
+# The same, within a transaction.
+MESSAGE_TO_CHANGE: Final = BY_MESSAGE
 # The tries of a message, oldest first.
 TRIES: Final = (
     f"SELECT {_columns(TRY_COLUMNS)} FROM delivery_tries WHERE merchant_id = ? AND message_id = ? ORDER BY number"
@@ -209,6 +214,8 @@ FORGET_RENDERED: Final = (
 
 # Subscriptions
 
+# Whether there is such a merchant.
+HAS_MERCHANT: Final = "SELECT 1 FROM merchants WHERE merchant_id = ?"
 # A merchant's subscriptions that are not deleted, oldest first.
 SUBSCRIPTIONS: Final = (
     f"SELECT {_columns(SUBSCRIPTION_COLUMNS)} FROM subscriptions WHERE merchant_id = ? AND deleted_at IS NULL"
@@ -225,13 +232,13 @@ ADD_SUBSCRIPTION: Final = (
 )
 # A changed subscription; no row when it was changed or deleted since it was read.
 AMEND_SUBSCRIPTION: Final = (
-    "UPDATE subscriptions SET version = version + 1, status = ?, document = ?"
-    " WHERE merchant_id = ? AND webhook_id = ? AND version = ? AND deleted_at IS NULL"
+    "UPDATE subscriptions SET version = version + 1, status = ?4, document = ?5"
+    " WHERE merchant_id = ?1 AND webhook_id = ?2 AND version = ?3 AND deleted_at IS NULL"
 )
 # A subscription that is no more; no row when there is none.
 DELETE_SUBSCRIPTION: Final = (
-    "UPDATE subscriptions SET version = version + 1, deleted_at = ?"
-    " WHERE merchant_id = ? AND webhook_id = ? AND deleted_at IS NULL"
+    "UPDATE subscriptions SET version = version + 1, deleted_at = ?3"
+    " WHERE merchant_id = ?1 AND webhook_id = ?2 AND deleted_at IS NULL"
 )
 
 # Webhook keys
@@ -296,8 +303,9 @@ ADD_REMINDER: Final = f"INSERT INTO reminders VALUES ({_marks(4)})"
 HAS_REMINDER: Final = "SELECT 1 FROM reminders WHERE merchant_id = ? AND serial = ? AND kind = ? AND due_date = ?"
 # Open invoices due on a day, from a serial on.
 DUE_ON: Final = (
-    f"SELECT {_columns(READ_COLUMNS)} FROM invoices INDEXED BY invoices_due WHERE merchant_id = ? AND due_date = ?"
-    " AND (status = 'SENT' OR status = 'PARTIAL') AND id > ? ORDER BY id LIMIT ?"
+    f"SELECT {_columns(READ_COLUMNS)} FROM invoices INDEXED BY invoices_due WHERE merchant_id = ?1 AND due_date = ?2"
+    " AND (status = 'SENT' OR status = 'PARTIAL')"
+    f" AND id > (SELECT ordinal * {invoice_id(1, 0)} + ?3 FROM merchants WHERE merchant_id = ?1) ORDER BY id LIMIT ?4"
 )
 # Merchants whose settings for a product ask for reminders.
 MERCHANTS_WHO_REMIND: Final = (

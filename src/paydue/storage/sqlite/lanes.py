@@ -108,9 +108,9 @@ def _first_rows(batch: Batch, lane: str, at: str, wanted: int) -> list[Row]:
         elif ahead is None:
             found.append(tuple(row))
         elif ahead.startswith(_HELD):
-            put_off.append((JobState.HELD.value, row[_DUE_AT], *row[:_PLACE]))
+            put_off.append((*row[:_PLACE], JobState.HELD.value, row[_DUE_AT]))
         elif (later := ahead.removeprefix(_PENDING)) > at:
-            put_off.append((JobState.PENDING.value, later, *row[:_PLACE]))
+            put_off.append((*row[:_PLACE], JobState.PENDING.value, later))
         if len(found) == wanted or len(found) + under_way >= SHARES[row[_CHANNEL]]:
             break
     batch.write_each(sql.PUT_OFF, put_off)

@@ -114,11 +114,11 @@ class SqliteMerchantStore:
 
     async def webhooks_for(self, event_type: str) -> tuple[str, ...]:
         """Return the subscriptions that listen to that event, as they were five seconds ago at most."""
-        return self._installation.subscriptions.of(self._merchant_id).listening.get(event_type, ())
+        return (await self._installation.subscriptions.of(self._merchant_id)).listening.get(event_type, ())
 
     async def suppression(self, address: str) -> Suppression | None:
         """Return whether and why no mail goes to that address; that there are none is five seconds old at most."""
-        return self._installation.suppressions.find(self._merchant_id, address)
+        return await self._installation.suppressions.find(self._merchant_id, address)
 
     async def recorded_answer(self, key: str) -> RecordedAnswer | None:
         """Return what was answered first under that idempotency key."""

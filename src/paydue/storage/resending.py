@@ -1,15 +1,13 @@
 """Making messages due again that were held, given up, or done with: a page at a time, each under the id it had."""
 
+import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from datetime import datetime
 from typing import Final
 
 from paydue.storage import rows
+from paydue.storage.access import Access, Hand
 from paydue.storage.outbox_rows import HIGHEST_ID, LOWEST_ID, PLACE_COLUMNS, made_at, position
-from paydue.storage.postgres import delivery_statements as sql
-from paydue.storage.postgres.sessions import Readers
-from paydue.storage.postgres.works import Hand
-from paydue.storage.postgres.writer import Writer
 from paydue.storage.rows import Row
 from paydue.usecases.delivery_ports import JobState
 
@@ -24,7 +22,7 @@ _STATE: Final = position("state")
 
 
 async def make_all_due(
-    writer: Writer,
+    access: Access,
     merchant_id: str,
     pages: AsyncIterable[Sequence[Row]],
     at: datetime,
@@ -45,7 +43,10 @@ async def make_all_due(
             async def make(hand: Hand, found: Sequence[Row] = found) -> int:
                 return await make_due(hand, found, at, by_age=True, is_replay=is_replay)
 
-            made += await writer.small((merchant_id,), make, locks=False)
+            made += await access.write((merchant_id,), make, locks=False)
+        else:
+            # Reading through many that nobody wants must not keep the loop.
+            await asyncio.sleep(0)
     return made
 
 
@@ -62,25 +63,25 @@ async def make_due(
     for row in found:
         place = row[:_PLACE]
         due_at = min(rows.time_text(made_at(row[_MESSAGE_ID])), now) if by_age else now
-        if await hand.write(sql.MAKE_DUE, *place, due_at, is_replay, row[_STATE], now):
+        if await hand.write(hand.sql.MAKE_DUE, *place, due_at, is_replay, row[_STATE], now):
             made += 1
             # What was put off behind it would otherwise wait for the time at which this one was due before.
-            await hand.write(sql.BRING_FORWARD, *place, row[_CHANNEL], row[_RECIPIENT], now)
+            await hand.write(hand.sql.BRING_FORWARD, *place, row[_CHANNEL], row[_RECIPIENT], now)
     return made
 
 
 async def in_state(
-    readers: Readers, merchant_id: str, state: JobState, after: bytes = LOWEST_ID, until: bytes = HIGHEST_ID
+    access: Access, merchant_id: str, state: JobState, after: bytes = LOWEST_ID, until: bytes = HIGHEST_ID
 ) -> AsyncIterator[Sequence[Row]]:
     """Yield a merchant's messages in that state, with ids above `after` up to `until`, oldest first, in pages."""
-    while found := await readers.read(sql.IN_STATE, merchant_id, state.value, after, until, _AT_ONCE):
+    while found := await access.read(access.sql.IN_STATE, merchant_id, state.value, after, until, _AT_ONCE):
         yield found
         after = found[-1][_MESSAGE_ID]
 
 
-async def held_for(readers: Readers, merchant_id: str, recipient: str) -> AsyncIterator[Sequence[Row]]:
+async def held_for(access: Access, merchant_id: str, recipient: str) -> AsyncIterator[Sequence[Row]]:
     """Yield a merchant's messages that are held for a recipient, oldest first, in pages."""
     after = LOWEST_ID
-    while found := await readers.read(sql.HELD, merchant_id, recipient, after, _AT_ONCE):
+    while found := await access.read(access.sql.HELD, merchant_id, recipient, after, _AT_ONCE):
         yield found
         after = found[-1][_MESSAGE_ID]
