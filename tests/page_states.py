@@ -48,7 +48,15 @@ MERCHANT = Merchant(
     address=Address(address1="14 Harbour Lane", city="Portland", state="ME", postal_code="04101", country="US"),
     time_zone="America/New_York",
 )
-SETTINGS = Settings(version=1, background_color="#17352b", font_color="#f3ebd9")
+SETTINGS = Settings(
+    version=1,
+    background_color="#17352b",
+    font_color="#f3ebd9",
+    other_ways="Bank: First Harbour Bank\nIBAN: DE89 3704 0044 0532 0130 00\nName the invoice number, please.",
+    terms_url="https://harbour.example/terms",
+    privacy_url="https://harbour.example/privacy",
+    accessibility_url="https://harbour.example/access",
+)
 FIELD = FieldDefinition(
     definition_id=7, field_type=FieldType.TEXT, label="Your purchase order number", is_customer_visible=True,
     text_minimum_length=4, text_maximum_length=20, data_index=1,

@@ -195,6 +195,22 @@ def test_a_double_click_and_an_impatient_enter_charge_once(shop: Client, payer: 
     assert [each for each in payer.posts if each.endswith("charge")].__len__() == 1
 
 
+def test_what_is_needed_for_a_transfer_is_copied_and_the_page_is_printed(shop: Client, payer: Payer) -> None:
+    settings = "/paydue/v1/payment-page-settings"
+    shop.call("PUT", settings, {"otherWaysToPay": "Bank: First Harbour\nIBAN: DE89 3704 0044 0532 0130 00"}).expect(200)
+    payer.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    payer.context.add_init_script("window.print = () => { window.printed = true; }")
+    payer.open(link_of(an_invoice(shop)))
+    payer.look("other-ways")
+    copy = payer.page.get_by_role("button", name="Copy IBAN")
+    copy.press("Enter")
+    expect(payer.page.get_by_role("button", name="Copied IBAN")).to_be_visible()
+    assert payer.page.evaluate("navigator.clipboard.readText()") == "DE89 3704 0044 0532 0130 00"
+    payer.page.get_by_role("button", name="Print").click()
+    assert payer.page.evaluate("window.printed")
+    shop.call("PUT", settings, {"otherWaysToPay": None}).expect(200)
+
+
 # --- being refused ---
 
 
