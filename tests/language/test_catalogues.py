@@ -22,8 +22,8 @@ NAMED = re.compile(r"\{[a-z_]+\}")
 
 IN_TEMPLATE = re.compile(r'{% (?:say|text) "([^"]+)" %}')
 
-# The methods whose first arguments are texts: of Words, and of those who speak for a mail.
-SAYING = ("say", "subject", "say_count")
+# Whose first arguments are texts: methods of Words and of those who speak for a mail, and what marks texts in tables.
+SAYING = ("say", "subject", "say_count", "to_say")
 
 # One count of each kind that a language tells apart, and more besides.
 COUNTS = [0, 1, 2, 3, 4, 5, 11, 12, 21, 22, 25, 100, 101, 111, 1_000_000]

@@ -2,7 +2,7 @@
 
 import io
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -18,10 +18,12 @@ from paydue.delivery.mail_facts import NOTICES, MailFacts, MailKind, Trouble
 from paydue.delivery.mail_logo import MailLogo, mail_logo
 from paydue.delivery.notices import NoticeFacts, notice_letter
 from paydue.domain.line_items import LineItem
-from paydue.domain.merchant import Address, Merchant
+from paydue.domain.merchant import Merchant
 from paydue.domain.money import ZERO
 from paydue.domain.settings import LANGUAGES, Settings
 from paydue.domain.terms import Customer, DeliveryMode, Tax, Terms
+
+_EXAMPLES: Final = Path(__file__).with_name("preview_examples.json")
 
 _DOMAIN: Final = "pay.example"
 _DUE: Final = date(2026, 12, 11)
@@ -39,7 +41,7 @@ _WITHOUT_A_LINK: Final = frozenset({MailKind.CANCEL, MailKind.IN_REVIEW, MailKin
 
 
 class _Example(msgspec.Struct, frozen=True, kw_only=True):
-    """A merchant, a payer and what was bought."""
+    """A merchant, a payer and what was bought: items with count and total, the tax with rate and amount."""
 
     merchant: Merchant
     background: str
@@ -192,101 +194,10 @@ def _terms(example: _Example) -> Terms:
 
 
 def _example_for(language: str) -> _Example:
-    return _EXAMPLES.get(language, _EXAMPLES["en-US"])
+    examples = _examples()
+    return examples.get(language, examples["en-US"])
 
 
-def _merchant(name: str, phone: str, email: str, address: Sequence[str]) -> Merchant:
-    street, city, state, postal_code, country = address
-    return Merchant(
-        merchant_id="example",
-        name=name,
-        phone=phone,
-        email=email,
-        address=Address(address1=street, city=city, state=state, postal_code=postal_code, country=country),
-    )
-
-
-_EXAMPLES: Final = {
-    "en-US": _Example(
-        merchant=_merchant(
-            "Harbour Lane Provisions", "+1 207 555 0142", "accounts@harbour.example",
-            ("14 Harbour Lane", "Portland", "ME", "04101", "US"),
-        ),
-        background="#17352b",
-        font="#f3ebd9",
-        payer="Tanya Lee",
-        number="98769",
-        currency="USD",
-        items=(("Country sourdough, 900 g", 20, "241"), ("Cultured butter, 250 g", 10, "52.50")),
-        tax=("", "5.5", "16.14"),
-        description="Weekly bakery order",
-        message="We bake again from January 4. Our terms: https://harbour.example/terms",
-    ),
-    "de-DE": _Example(
-        merchant=_merchant(
-            "Holzmann & Töchter Möbelwerkstätten GmbH", "+49 8651 5550188", "buchhaltung@holzmann.example",
-            ("Salinenstraße 7", "Bad Reichenhall", "", "83435", "DE"),
-        ),
-        background="#7c2a1b",
-        font="#ffffff",
-        payer="Dr. Friederike Oberhuber-Schallenberg",
-        number="2026-0381",
-        currency="EUR",
-        items=(
-            ("Treppengeländerrestaurierung, Eiche", 14, "952"),
-            ("Oberflächenversiegelung mit Hartwachsöl", 9, "235.60"),
-        ),
-        tax=("Umsatzsteuer", "19", "225.64"),
-        description="Wiederherstellung des Dachgeschosstreppengeländers, Leistungszeitraum Oktober 2026",
-        message="Bitte geben Sie bei Rückfragen die Rechnungsnummer an.",
-    ),
-    "ja-JP": _Example(
-        merchant=_merchant(
-            "海辺の茶舗", "0467-55-0163", "keiri@umibe.example", ("坂ノ下 12-4", "鎌倉市", "神奈川県", "248-0021", "JP")
-        ),
-        background="#f2c14e",
-        font="#10191b",
-        payer="中村 はるか",
-        number="2026-118",
-        currency="JPY",
-        items=(
-            ("宇治煎茶 100g", 24, "30720"),
-            ("ほうじ茶 ティーバッグ 20袋入り", 40, "24800"),
-            ("抹茶 製菓用 1kg", 3, "26700"),
-        ),
-        tax=("", "8", "6577"),
-        description="11月分お茶類",
-        message="年末年始の発送は12月26日までとさせていただきます。",
-    ),
-    "zh-CN": _Example(
-        merchant=_merchant(
-            "望海茶行", "+86 592 555 0126", "caiwu@wanghai.example",
-            ("鼓浪屿龙头路 18 号", "厦门市", "福建省", "361002", "CN"),
-        ),
-        background="#ff4d2e",
-        font="#ffffff",
-        payer="李天雅",
-        number="2026-206",
-        currency="CNY",
-        items=(("安溪铁观音 250g", 12, "2160"), ("茉莉花茶 礼盒", 6, "1188")),
-        tax=("", "13", "435.24"),
-        description="十二月份茶叶订单",
-        message="发货前请确认收货地址。",
-    ),
-    "zh-TW": _Example(
-        merchant=_merchant(
-            "望海茶行", "+886 2 5550 0126", "accounts@wanghai.example",
-            ("重慶南路一段 18 號", "臺北市", "", "100", "TW"),
-        ),
-        background="#ffffff",
-        font="#000000",
-        payer="李天雅",
-        number="2026-206",
-        currency="TWD",
-        items=(("阿里山烏龍茶 150g", 12, "7200"), ("茉莉花茶 禮盒", 6, "5280")),
-        tax=("", "5", "624"),
-        description="十二月份茶葉訂單",
-        message="出貨前請確認收件地址。",
-        has_logo=False,
-    ),
-}  # fmt: skip
+@lru_cache
+def _examples() -> dict[str, _Example]:
+    return msgspec.json.decode(_EXAMPLES.read_bytes(), type=dict[str, _Example])

@@ -49,6 +49,7 @@ class Telling:
         self.amount = format_amount(facts.amount, currency, language)
         self.due = format_long_date(facts.due_date, language)
         self.today = format_long_date(facts.today, language)
+        self._known = {"number": self.number, "merchant": self.merchant, "amount": self.amount}
 
     def say(self, text: str, /, **values: str) -> str:
         """
@@ -56,8 +57,11 @@ class Telling:
 
         Number, merchant and the amount that moved take their places by themselves, other values when they are given.
         """
-        known = {"number": self.number, "merchant": self.merchant, "amount": self.amount}
-        return self.words.translation(text).format_map(known | values)
+        return self.words.translation(text).format_map(self._known | values)
+
+    def from_table(self, text: str, /) -> str:
+        """Return a text of a table in the reader's language, with number, merchant and amount in their places."""
+        return self.words.translation(text).format_map(self._known)
 
     def subject(self, text: str, /) -> str:
         """
