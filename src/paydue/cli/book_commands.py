@@ -73,3 +73,24 @@ def backup(**options: Any) -> None:
     from paydue.cli.backing_up import back_up  # noqa: PLC0415
 
     back_up(**options)
+
+
+@click.command("rotate-data-key")
+@data_options
+@json_option
+def rotate_data_key(**options: Any) -> None:
+    """
+    Encrypt every secret in the database anew, with a fresh data key, while servers go on.
+
+    Shared secrets, webhook keys and payment links stay what they are; only what they are encrypted with changes. The
+    key file stays too, and so do old backups readable with it. Servers and workers hear of the new key first, which
+    takes half a minute; all of them have to be of this release. A rotation that was cut short goes on when it is run
+    again.
+
+    \b
+    Example:
+      paydue rotate-data-key --data /srv/paydue
+    """
+    from paydue.cli.rotating import rotate  # noqa: PLC0415
+
+    rotate(**options)

@@ -323,6 +323,7 @@ for command in (
     gateway_commands.gateway,
     book_commands.export,
     book_commands.backup,
+    book_commands.rotate_data_key,
     bench_commands.bench,
 ):
     program.add_command(command)

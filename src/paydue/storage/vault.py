@@ -32,11 +32,20 @@ Place = tuple[str, str, str | int, str]
 
 
 class WrappedDataKey(msgspec.Struct, frozen=True):
-    """A data key as it lies in the database: its number, the id of the key that wraps it, and the ciphertext."""
+    """
+    A data key as it lies in the database: its number, the id of the key that wraps it, and the ciphertext.
+
+    It encrypts from the time `used_from` on, ISO text in UTC; an empty one is always over.
+    """
 
     number: int
     wrapped_by: str
     ciphertext: bytes
+    used_from: str = ""
+
+
+# A text that all times come before.
+_END_OF_TIME: Final = "~"
 
 
 def create_key_file(path: Path) -> None:
@@ -107,20 +116,37 @@ class Vault:
     AES-256-GCM with random nonces: safe for 2**32 values under one data key.
     """
 
-    def __init__(self, key_file: KeyFile, data_keys: Iterable[WrappedDataKey]) -> None:
-        """Unwrap all data keys; the highest number encrypts from now on. Raises VaultError."""
-        self._ciphers = {_number(wrapped.number): AESGCM(key_file.unwrap(wrapped)) for wrapped in data_keys}
-        if not self._ciphers:
-            raise VaultError("The database holds no data key.")
-        self._current = max(self._ciphers)
-        self._encrypt = self._ciphers[self._current].encrypt
+    def __init__(self, key_file: KeyFile, data_keys: Iterable[WrappedDataKey], now: str = _END_OF_TIME) -> None:
+        """Unwrap all data keys; of those used by `now` the highest number encrypts. Raises VaultError."""
+        self._key_file = key_file
+        self._ciphers: dict[bytes, AESGCM] = {}
+        self.learn(data_keys, now)
         # The newest invoices are listed and read again and again: what was opened lately is not opened anew.
         self._opened: dict[tuple[bytes, Place], str] = {}
+
+    def learn(self, data_keys: Iterable[WrappedDataKey], now: str) -> None:
+        """Unwrap those that are new, and encrypt by the highest number that is used by `now`. Raises VaultError."""
+        used = []
+        for wrapped in data_keys:
+            name = _number(wrapped.number)
+            if name not in self._ciphers:
+                self._ciphers[name] = AESGCM(self._key_file.unwrap(wrapped))
+            if wrapped.used_from <= now:
+                used.append(name)
+        if not used:
+            raise VaultError("The database holds no data key.")
+        self.current = max(used)
+        self._encrypt = self._ciphers[self.current].encrypt
+
+    @staticmethod
+    def name_of(number: int) -> bytes:
+        """Return what the ciphertexts under that data key begin with."""
+        return _number(number)
 
     def encrypt(self, text: str, place: Place) -> bytes:
         """Return `text` as a ciphertext that can be read at `place` only."""
         nonce = os.urandom(_NONCE_BYTES)
-        return self._current + nonce + self._encrypt(nonce, text.encode(), _name_of(place))
+        return self.current + nonce + self._encrypt(nonce, text.encode(), _name_of(place))
 
     def decrypt(self, ciphertext: bytes, place: Place) -> str:
         """Return the text. Raises BrokenFact when it was changed, or written for another place or by another key."""

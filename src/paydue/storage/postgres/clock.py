@@ -12,7 +12,7 @@ from typing import Final
 
 from paydue.domain.errors import StoreUnavailable
 from paydue.storage.postgres import statements as sql
-from paydue.storage.postgres.sessions import Readers
+from paydue.storage.postgres.replica import Reads
 from paydue.usecases.ports import Clock
 
 _EVERY_SECONDS: Final = 10.0
@@ -39,7 +39,7 @@ class DatabaseClock:
     def nanoseconds(self) -> int:
         return self._own.nanoseconds() + self._ahead_nanoseconds
 
-    async def agree(self, readers: Readers) -> None:
+    async def agree(self, readers: Reads) -> None:
         """
         Ask for the database's time once. An answer that was long on its way changes nothing.
 
@@ -58,7 +58,7 @@ class DatabaseClock:
         self._ahead_nanoseconds = ahead
         self._ahead = timedelta(microseconds=ahead // _MICROSECOND)
 
-    async def keep_agreeing(self, readers: Readers) -> None:
+    async def keep_agreeing(self, readers: Reads) -> None:
         """Ask again and again, until cancelled."""
         while True:
             await asyncio.sleep(_EVERY_SECONDS)

@@ -47,7 +47,7 @@ async def has_data_keys(url: str) -> bool:
     """Tell whether the database was opened with a key file before, without which it cannot be read."""
     session = await connect(url)
     try:
-        return await _has_schema(session) and bool(await session.fetch(sql.DATA_KEYS))
+        return await _has_schema(session) and bool(await session.fetch(sql.HAS_DATA_KEYS))
     except (*FAILURES, TimeoutError) as failure:
         raise unavailable(failure) from failure
     finally:

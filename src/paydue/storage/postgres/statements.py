@@ -163,9 +163,13 @@ KEYS_OF_MERCHANT: Final = behind_wall(
     f"SELECT {_columns(KEY_COLUMNS)} FROM access_keys WHERE merchant_id = wall.merchant_id ORDER BY created_at, key_id"
 )
 # The data keys, wrapped.
-DATA_KEYS: Final = "SELECT number, wrapped_by, wrapped FROM data_keys ORDER BY number"
+DATA_KEYS: Final = "SELECT number, wrapped_by, wrapped, used_from FROM data_keys ORDER BY number"
 # A data key; nothing when another process was a moment earlier, for then its key counts.
-ADD_DATA_KEY: Final = "INSERT INTO data_keys (number, wrapped_by, wrapped) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
+ADD_DATA_KEY: Final = (
+    "INSERT INTO data_keys (number, wrapped_by, wrapped, used_from) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"
+)
+# Whether there is any data key, on a database of whatever schema.
+HAS_DATA_KEYS: Final = "SELECT 1 FROM data_keys LIMIT 1"
 
 # Schema
 

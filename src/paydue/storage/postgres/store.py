@@ -35,6 +35,7 @@ from paydue.storage.postgres.subscriptions import PostgresSubscriptions, Subscri
 from paydue.storage.postgres.used_values import UsedValues
 from paydue.storage.postgres.works import Hand
 from paydue.storage.postgres.writer import Writer
+from paydue.storage.rotation import keep_learning
 from paydue.storage.short_memory import ShortMemory
 from paydue.storage.turns import Turns
 from paydue.storage.vault import KeyFile, Vault, WrappedDataKey
@@ -76,6 +77,7 @@ class PostgresStore:
         self.clock: Final = clock
         self.replay_guard: Final = UsedValues(readers, self._writer, clock)
         self._agreeing: asyncio.Task[None] | None = None
+        self._learning: asyncio.Task[None] | None = None
         self._subscriptions = SubscriptionMemory(readers)
         self.outbox: Final = PostgresOutbox(readers, self._delivering)
         self.reminders: Final = PostgresReminders(readers, self._writer, vault)
@@ -127,7 +129,6 @@ class PostgresStore:
         try:
             require_server(await pool.read(sql.SERVER))
             require_current(await schema_number(pool), len(MIGRATIONS))
-            vault = await _open_vault(pool, key_file)
             if not (await pool.read(sql.WALL_BINDS))[0][0]:
                 _log.warning(
                     "the database role is a superuser or has BYPASSRLS: use an ordinary one,"
@@ -136,6 +137,7 @@ class PostgresStore:
             if agrees:
                 clock = DatabaseClock(clock)
                 await clock.agree(pool)
+            vault = await _open_vault(pool, key_file, clock)
         except BaseException:
             await pool.close()
             raise
@@ -143,6 +145,8 @@ class PostgresStore:
         store = cls(url, pool, vault, clock, replica=replica, queue_limit=queue_limit, showing=showing)
         if isinstance(clock, DatabaseClock):
             store._agreeing = asyncio.get_running_loop().create_task(clock.keep_agreeing(pool))
+        learning = keep_learning(vault, lambda: _data_keys(pool), clock)
+        store._learning = asyncio.get_running_loop().create_task(learning)
         return store
 
     def of(self, merchant_id: str) -> PostgresMerchantStore:
@@ -271,8 +275,9 @@ class PostgresStore:
 
     async def close(self) -> None:
         """Finish what was accepted, then let go of the database."""
-        if self._agreeing is not None:
-            self._agreeing.cancel()
+        for task in (self._agreeing, self._learning):
+            if task is not None:
+                task.cancel()
         await self.replay_guard.close()
         await self._delivering.close()
         await self._writer.close()
@@ -300,11 +305,15 @@ class PostgresStore:
         return await self._writer.small((), write)
 
 
-async def _open_vault(readers: Readers, key_file: KeyFile) -> Vault:
+async def _open_vault(readers: Readers, key_file: KeyFile, clock: Clock) -> Vault:
     """Open the vault, giving a new database its first data key. Raises VaultError."""
-    wrapped = await readers.read(sql.DATA_KEYS)
+    wrapped = await _data_keys(readers)
     if not wrapped:
         first = key_file.new_data_key(1)
-        await readers.read(sql.ADD_DATA_KEY, first.number, first.wrapped_by, first.ciphertext)
-        wrapped = await readers.read(sql.DATA_KEYS)
-    return Vault(key_file, (WrappedDataKey(*row) for row in wrapped))
+        await readers.read(sql.ADD_DATA_KEY, first.number, first.wrapped_by, first.ciphertext, first.used_from)
+        wrapped = await _data_keys(readers)
+    return Vault(key_file, wrapped, rows.time_text(clock.now()))
+
+
+async def _data_keys(readers: Readers) -> list[WrappedDataKey]:
+    return [WrappedDataKey(*row) for row in await readers.read(sql.DATA_KEYS)]

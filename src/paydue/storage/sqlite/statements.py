@@ -203,9 +203,11 @@ KEYS_OF_MERCHANT: Final = (
 # A key that stops working now.
 REVOKE_KEY: Final = "UPDATE access_keys SET revoked_at = ? WHERE key_id = ? AND revoked_at IS NULL"
 # The data keys, wrapped.
-DATA_KEYS: Final = "SELECT number, wrapped_by, wrapped FROM data_keys ORDER BY number"
+DATA_KEYS: Final = "SELECT number, wrapped_by, wrapped, used_from FROM data_keys ORDER BY number"
 # A data key.
-ADD_DATA_KEY: Final = "INSERT INTO data_keys (number, wrapped_by, wrapped) VALUES (?, ?, ?)"
+ADD_DATA_KEY: Final = "INSERT INTO data_keys (number, wrapped_by, wrapped, used_from) VALUES (?, ?, ?, ?)"
+# A data key, unless there is one of its number.
+ADD_DATA_KEY_IF_NEW: Final = f"{ADD_DATA_KEY} ON CONFLICT DO NOTHING"
 
 # Schema
 

@@ -1,5 +1,6 @@
 """One installation's data in one SQLite file: `usecases.ports.Store`, opened and closed here."""
 
+import asyncio
 import hmac
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
@@ -16,6 +17,7 @@ from paydue.storage import rows
 from paydue.storage.exports import StoredExports
 from paydue.storage.group_commit import QUEUE_LIMIT
 from paydue.storage.migrate import require_current
+from paydue.storage.rotation import keep_learning
 from paydue.storage.short_memory import ShortMemory
 from paydue.storage.sqlite import statements as sql
 from paydue.storage.sqlite.attempts import SqliteAttempts, SqliteAttemptsToLookAt
@@ -70,6 +72,7 @@ class SqliteStore:
         settings: ShortMemory[tuple[str, ProductType], Settings] = ShortMemory()
         self.attempts_to_look_at: Final = SqliteAttemptsToLookAt(engine, self._writer)
         self._wake: Callable[[], None] = lambda: None
+        self._learning: asyncio.Task[None] | None = None
         self._installation = Installation(
             engine,
             self._writer,
@@ -106,11 +109,14 @@ class SqliteStore:
         engine = Engine(path, serves=serves)
         try:
             require_current(schema_number(engine), len(MIGRATIONS))
-            vault = await _open_vault(engine, key_file)
+            vault = await _open_vault(engine, key_file, clock)
         except BaseException:
             engine.close()
             raise
-        return cls(engine, vault, clock, queue_limit, showing)
+        store = cls(engine, vault, clock, queue_limit, showing)
+        learning = keep_learning(vault, lambda: _data_keys(engine), clock)
+        store._learning = asyncio.get_running_loop().create_task(learning)
+        return store
 
     def of(self, merchant_id: str) -> SqliteMerchantStore:
         """Return the store opened for that merchant, known or not."""
@@ -232,6 +238,8 @@ class SqliteStore:
 
     async def close(self) -> None:
         """Finish what was accepted, then let go of the file."""
+        if self._learning is not None:
+            self._learning.cancel()
         await self._writer.close()
         self._engine.close()
 
@@ -252,14 +260,14 @@ class SqliteStore:
         return await self._writer.submit(lambda batch: batch.whole(lambda: write(batch)))
 
 
-async def _open_vault(engine: Engine, key_file: KeyFile) -> Vault:
+async def _open_vault(engine: Engine, key_file: KeyFile, clock: Clock) -> Vault:
     """Open the vault, giving a new database its first data key. Raises VaultError."""
-    wrapped = engine.read(sql.DATA_KEYS)
+    wrapped = await _data_keys(engine)
     if not wrapped:
         try:
             await engine.begin()
             first = key_file.new_data_key(1)
-            engine.write.execute(sql.ADD_DATA_KEY, (first.number, first.wrapped_by, first.ciphertext))
+            engine.write.execute(sql.ADD_DATA_KEY, (first.number, first.wrapped_by, first.ciphertext, first.used_from))
             await engine.commit()
         except apsw.ConstraintError:
             # Another process was a moment earlier; its key counts.
@@ -267,5 +275,9 @@ async def _open_vault(engine: Engine, key_file: KeyFile) -> Vault:
         except apsw.Error as error:
             engine.rollback()
             raise StoreUnavailable(str(error)) from error
-        wrapped = engine.read(sql.DATA_KEYS)
-    return Vault(key_file, (WrappedDataKey(*row) for row in wrapped))
+        wrapped = await _data_keys(engine)
+    return Vault(key_file, wrapped, rows.time_text(clock.now()))
+
+
+async def _data_keys(engine: Engine) -> list[WrappedDataKey]:
+    return [WrappedDataKey(*row) for row in engine.read(sql.DATA_KEYS)]
