@@ -87,7 +87,7 @@ async def test_every_offset_and_filter_agrees_with_a_look_at_everything(store: S
     await assert_all_holds(store)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2, 3, *(pytest.param(seed, marks=pytest.mark.nightly) for seed in range(4, 64))])
 async def test_500_random_steps_agree_with_a_naive_model(
     store: Store, acme: MerchantStore, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:

@@ -137,8 +137,9 @@ async def test_own_numbers_that_get_in_the_way_of_generated_ones_at_once_disturb
     await assert_all_holds(store)
 
 
+@pytest.mark.parametrize("time", [1, *(pytest.param(time, marks=pytest.mark.nightly) for time in range(2, 22))])
 async def test_2000_parallel_creates_get_distinct_numbers_and_dense_serials(
-    store: Store, acme: MerchantStore, zeta: MerchantStore
+    store: Store, acme: MerchantStore, zeta: MerchantStore, time: int
 ) -> None:
     outcomes = await asyncio.gather(
         *(create(acme, sent=wish % 3 == 0) for wish in range(1000)),
