@@ -1,9 +1,11 @@
 """A new data key comes over everything secret while processes go on, and a rotation that was killed goes on too."""
 
 import asyncio
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -92,6 +94,15 @@ async def filled(installation: Any) -> AsyncIterator[Any]:
         for each in range(20):
             await create(of_merchant, sent=each % 3 > 0)
     return installation
+
+
+def test_a_rotation_knows_every_place_that_a_ciphertext_is_bound_to() -> None:
+    room = Path(rotation.__file__).parent
+    text = "\n".join(path.read_text(encoding="utf-8") for path in room.glob("*.py"))
+
+    bound = re.findall(r'def _\w+_place\(.*\) -> Place:\n    return "(\w+)", "(\w+)", (\w+), merchant_id', text)
+
+    assert set(bound) == {(each.table, each.column, each.row) for each in SEALED}
 
 
 async def test_everything_comes_under_the_new_key_and_stays_what_it_was(filled: Any) -> None:
