@@ -135,8 +135,15 @@ def cpu_seconds(pid: int) -> float:
     """Answer the processor time, user and system, that a process and its living children have used so far."""
     ticks = 0
     for member in _family(pid):
+        try:
+            stat = Path(f"/proc/{member}/stat").read_text()
+        except FileNotFoundError:
+            # PostgreSQL starts and ends processes at its own times.
+            if member == pid:
+                raise
+            continue
         # The command's name stands in parentheses and may hold anything, so the fields are counted after the last one.
-        fields = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
+        fields = stat.rpartition(")")[2].split()
         ticks += int(fields[11]) + int(fields[12])
     return ticks / _TICKS_PER_SECOND
 

@@ -51,8 +51,8 @@ class SomeMessenger:
     def example(self, event_type: str, at: datetime) -> InvoiceExample:
         return invoice_example(event_type, at)
 
-    def snapshot(self, invoice: Invoice, at: datetime) -> bytes:
-        return write_snapshot(invoice, at)
+    def snapshot(self, invoice: Invoice, at: datetime, link: str | None) -> bytes:
+        return write_snapshot(invoice, at, link)
 
     async def deliver(self, subscription: Subscription, notification: Notification) -> Outcome:
         self.delivered.append(notification)

@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 from standardwebhooks.webhooks import Webhook
 
+from openapi_check import check_json
 from paydue.delivery import subscription_moves
 from paydue.delivery.egress import Egress
 from paydue.domain.retry_policy import Algorithm, DefaultPolicy, RetryPolicy
@@ -90,7 +91,10 @@ async def test_whoever_asks_for_it_gets_the_invoice_as_it_was_at_the_first_attem
     assert len(with_invoice) >= 2
     assert with_invoice[0] == with_invoice[1]
     assert (with_invoice[0]["id"], with_invoice[0]["status"]) == ("7", "SENT")
-    assert "paymentLink" not in json.dumps(with_invoice)
+    check_json("/components/schemas/Invoice", json.dumps(with_invoice[0]).encode())
+    (job, *_) = await acme.jobs(channel=Channel.WEBHOOK, number="7")
+    assert with_invoice[0]["invoiceInformation"]["paymentLink"] == sent[0]["data"]["invoiceUrl"]
+    assert all(sent[0]["data"]["invoiceUrl"] not in f"{tried.request}" for tried in await acme.tries(job))
     schema = json.loads(event_schema("invoicing.customer.invoice.send") or b"false")
     jsonschema.validate(bodies[0], schema)
 

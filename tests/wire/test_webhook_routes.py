@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from openapi_check import check_json
 from paydue.domain.errors import Refusal
 from paydue.domain.notifications import EVENT_KINDS, INVOICING
 from paydue.domain.webhooks import BodyVersion, ProductEvents, Shape, SignedContent, SubscriptionStatus, WebhookRefusal
@@ -281,6 +282,7 @@ def test_a_test_of_an_event_is_what_the_event_brings_by_its_own_schema(event_typ
     invoice = answer.body["payload"].get("invoice")
     assert (invoice is not None) == includes_invoice
     if invoice is not None:
+        check_json("/components/schemas/Invoice", json.dumps(invoice).encode(), event_type)
         assert invoice["id"] == data["invoiceNumber"]
         # An answer leaves the balance out where all is due.
         amounts = invoice["orderInformation"]["amountDetails"]

@@ -14,7 +14,7 @@ from paydue.delivery.preview import preview_facts
 from paydue.delivery.slots import slots_of
 from paydue.domain.invoice import Invoice
 from paydue.domain.lifecycle import Status
-from paydue.domain.money import ZERO
+from paydue.domain.money import ZERO, shortest
 from paydue.usecases.webhook_ports import InvoiceExample
 
 _LANGUAGE: Final = "en-US"
@@ -31,7 +31,7 @@ def invoice_example(event_type: str, at: datetime) -> InvoiceExample:
     invoice = Invoice.draft(facts.terms, at - _MADE_BEFORE, _NUMBER)
     return InvoiceExample(
         slots=slots_of(facts).payload(),
-        invoice=replace(invoice, status=_status(facts), paid=facts.total - facts.balance),
+        invoice=replace(invoice, status=_status(facts), paid=shortest(facts.total - facts.balance)),
     )
 
 

@@ -19,7 +19,7 @@ from paydue.delivery.mail_logo import MailLogo, mail_logo
 from paydue.delivery.notices import NoticeFacts, notice_letter
 from paydue.domain.line_items import LineItem
 from paydue.domain.merchant import Merchant
-from paydue.domain.money import ZERO
+from paydue.domain.money import ZERO, shortest
 from paydue.domain.settings import LANGUAGES, Settings
 from paydue.domain.terms import Customer, DeliveryMode, Tax, Terms
 
@@ -172,8 +172,8 @@ def preview_logo(language: str) -> MailLogo | None:
 
 def _terms(example: _Example) -> Terms:
     items = [
-        LineItem(product_sku=f"P-{at}", product_name=name, unit_price=Decimal(total) / count, quantity=count,
-                 total=Decimal(total))
+        LineItem(product_sku=f"P-{at}", product_name=name, unit_price=shortest(Decimal(total) / count), quantity=count,
+                 total=shortest(Decimal(total)))
         for at, (name, count, total) in enumerate(example.items)
     ]  # fmt: skip
     sub_amount = sum((item.total for item in items), ZERO)
@@ -181,14 +181,14 @@ def _terms(example: _Example) -> Terms:
     return Terms(
         due_date=_DUE,
         currency=example.currency,
-        total=sub_amount + Decimal(tax),
+        total=shortest(sub_amount + Decimal(tax)),
         delivery_mode=DeliveryMode.EMAIL,
         customer=Customer(name=example.payer, email="payer@customer.example"),
         description=example.description,
         allows_partial_payments=True,
         minimum_partial_amount=Decimal(50),
-        sub_amount=sub_amount,
-        tax=Tax(type=kind, rate=Decimal(rate), amount=Decimal(tax)),
+        sub_amount=shortest(sub_amount),
+        tax=Tax(type=kind or None, rate=Decimal(rate), amount=shortest(Decimal(tax))),
         line_items=tuple(items),
     )
 

@@ -90,7 +90,7 @@ class WebhookDelivery:
         facts, invoice = await self._writer.facts(job, KIND_OF_EVENT[job.topic])
         said = slots_of(facts).payload()
         if subscription.includes_invoice:
-            said[_INVOICE] = self._messenger.snapshot(invoice, self._clock.now()).decode()
+            said[_INVOICE] = self._messenger.snapshot(invoice, self._clock.now(), facts.payment_url or None).decode()
         await self._outbox.keep_rendered(job, self._seal.close(job.message_id, _write_said(said)))
         return said
 

@@ -31,7 +31,7 @@ _NOT_LOGGED: Final = frozenset(("authorization",))
 _PAYMENT_TOKEN: Final = re.compile(r"[A-Za-z0-9]{64}")
 
 WriteNotification = Callable[[Notification, BodyVersion], NotificationBody]
-WriteSnapshot = Callable[[Invoice, datetime], bytes]
+WriteSnapshot = Callable[[Invoice, datetime, str | None], bytes]
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,9 +80,9 @@ class WebhookMessenger:
 
         return invoice_example(event_type, at)
 
-    def snapshot(self, invoice: Invoice, at: datetime) -> bytes:
-        """Return the invoice as JSON, for subscribers who want it with each notification."""
-        return self._write_snapshot(invoice, at)
+    def snapshot(self, invoice: Invoice, at: datetime, link: str | None) -> bytes:
+        """Return the invoice with its payment link as JSON, for subscribers who want it with each notification."""
+        return self._write_snapshot(invoice, at, link)
 
     async def deliver(self, subscription: Subscription, notification: Notification) -> Outcome:
         """Send it once and now, and tell whether it was taken."""

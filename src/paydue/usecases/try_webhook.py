@@ -53,7 +53,8 @@ async def try_webhook(
     )
     if event_type is not None:
         example = messenger.example(event, at)
-        invoice = messenger.snapshot(example.invoice, at) if subscription.includes_invoice else None
+        link = example.slots.get("invoiceUrl") or None
+        invoice = messenger.snapshot(example.invoice, at, link) if subscription.includes_invoice else None
         notification = replace(notification, slots=example.slots, invoice=invoice)
     outcome = await messenger.deliver(subscription, notification)
     if not outcome.is_taken:

@@ -129,8 +129,8 @@ class Messenger(Protocol):
         """Return what a notification of that event might be about."""
         ...
 
-    def snapshot(self, invoice: Invoice, at: datetime) -> bytes:
-        """Return the invoice as JSON, for subscribers who want it with each notification."""
+    def snapshot(self, invoice: Invoice, at: datetime, link: str | None) -> bytes:
+        """Return the invoice with its payment link as JSON, for subscribers who want it with each notification."""
         ...
 
     async def deliver(self, subscription: Subscription, notification: Notification) -> Outcome:

@@ -98,9 +98,9 @@ def event_schema(event_type: str) -> bytes | None:
     )
 
 
-def write_snapshot(invoice: Invoice, at: datetime) -> bytes:
-    """Return the invoice as the API answers it, without payment link, labels and history."""
-    return write_shown(show_invoice(invoice), at.strftime(_SUBMIT_TIME), None)
+def write_snapshot(invoice: Invoice, at: datetime, link: str | None) -> bytes:
+    """Return the invoice as the API answers it, with its payment link, without labels and history."""
+    return write_shown(show_invoice(invoice), at.strftime(_SUBMIT_TIME), link)
 
 
 def _invoice(notification: Notification) -> dict[str, msgspec.Raw]:
