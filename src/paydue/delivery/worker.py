@@ -122,7 +122,7 @@ class Worker:
         """Lease as much as there is room for, and begin it."""
         self._begin()
         now = asyncio.get_running_loop().time()
-        if self._room() < self._concurrency // 4 and now < self._leased_at + _SHORTEST_REST:
+        if self._free() < self._concurrency // 4 and now < self._leased_at + _SHORTEST_REST:
             # Leasing one by one, as each job ends, would cost as much as the jobs.
             return
         self._leased_at = now
@@ -138,8 +138,10 @@ class Worker:
 
     def _room(self) -> int:
         """Return how many more to lease: what waits for its recipient takes no other's place, until it is much."""
-        most = min(self._concurrency - len(self._under_way), _MOST_WAITING - len(self._waiting))
-        return min(most, self._pace.room())
+        return min(self._free(), self._pace.room())
+
+    def _free(self) -> int:
+        return min(self._concurrency - len(self._under_way), _MOST_WAITING - len(self._waiting))
 
     def _begin(self) -> None:
         """Begin what waits and whose recipient has room."""
