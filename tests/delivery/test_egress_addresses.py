@@ -213,6 +213,6 @@ def test_a_file_of_trusted_certificates_that_cannot_be_used_is_named(tmp_path):
 
 
 def test_only_modern_tls_is_spoken():
-    context = _trusting(None)
+    context = _trusting(None, None)
     assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
