@@ -153,7 +153,7 @@ class InvoiceSummary(msgspec.Struct):
     customer_name: str | None
     merchant_customer_id: str | None
     payment_token: str | None
-    written: str = ""
+    written: bytes = b""
 
 
 class ShownInvoice(msgspec.Struct, frozen=True, gc=False):

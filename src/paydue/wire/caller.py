@@ -67,7 +67,17 @@ class Callers:
         lock out a caller that signs well: a key id is no secret, and many callers may share an address.
         """
         try:
-            caller = await self._verify(request)
+            fields = dict(request.headers)
+            if len(fields) != len(request.headers):
+                _drop_repeated(fields, request.headers)
+            if b"authorization" in fields:
+                caller = await self._bearer(request, fields)
+            else:
+                if b"signature" not in fields:
+                    refuse(_NO_CREDENTIALS, "neither a Signature header nor Authorization: Bearer was sent")
+                if b"host" not in fields and b":authority" in fields:
+                    fields[b"host"] = fields[b":authority"]
+                caller = await self._http_signatures.caller(request, fields, self._clock.nanoseconds() / 1e9)
         except NotAuthenticated as refusal:
             self._refuse(refusal, request)
         except ReplayMemoryFull as full:
@@ -76,20 +86,10 @@ class Callers:
             raise TooManyRequests(f"too many requests with key {caller.key_id}", wait, caller.key_id)
         return caller
 
-    async def _verify(self, request: SignedRequest) -> Caller:
-        fields = dict(request.headers)
-        if len(fields) != len(request.headers):
-            _drop_repeated(fields, request.headers)
-        authorization = fields.get(b"authorization")
-        if authorization is None:
-            if b"signature" not in fields:
-                refuse(_NO_CREDENTIALS, "neither a Signature header nor Authorization: Bearer was sent")
-            if b"host" not in fields and b":authority" in fields:
-                fields[b"host"] = fields[b":authority"]
-            return await self._http_signatures.caller(request, fields, self._clock.nanoseconds() / 1e9)
+    async def _bearer(self, request: SignedRequest, fields: dict[bytes, bytes]) -> Caller:
         if b"signature" in fields:
             refuse("both Signature and Authorization were sent")
-        scheme, _, token = authorization.partition(b" ")
+        scheme, _, token = fields[b"authorization"].partition(b" ")
         if scheme.lower() != b"bearer":
             refuse(f"Authorization: {shown(scheme)} is not Bearer")
         return await self._jwt_tokens.caller(request, token.strip(), self._clock.nanoseconds() / 1e9)

@@ -21,13 +21,12 @@ def write_list(page: Page, *, offset: int, limit: int, status: str | None, submi
     if offset > 0:
         links += "," + link("previous", max(0, offset - limit))
     link_start = f',"paymentLink":"{portal_url}{LINK_PATH}'
-    items = ",".join([invoice.written or _written(invoice, link_start) for invoice in page.invoices])
-    return (
-        f'{{"_links":{{{links}}},"submitTimeUtc":"{submit_time}","totalInvoices":{page.total},"invoices":[{items}]}}'
-    ).encode()
+    items = b",".join([invoice.written or _written(invoice, link_start) for invoice in page.invoices])
+    head = f'{{"_links":{{{links}}},"submitTimeUtc":"{submit_time}","totalInvoices":{page.total},"invoices":['
+    return b"%b%b]}" % (head.encode(), items)
 
 
-def _written(invoice: InvoiceSummary, link_start: str) -> str:
+def _written(invoice: InvoiceSummary, link_start: str) -> bytes:
     """Write an invoice, and keep it with what was written: the pages that are asked for most change least."""
     number, customer = invoice.number, ""
     if invoice.customer_name is not None:
@@ -44,5 +43,5 @@ def _written(invoice: InvoiceSummary, link_start: str) -> str:
         f'"status":"{STATUS_NAMES[invoice.status]}","createdDate":"{invoice.created_at[:19]}Z",{customer}'
         f'"invoiceInformation":{{"dueDate":"{invoice.due_date}"{expires}{link}}},'
         f'"orderInformation":{{"amountDetails":{{"totalAmount":{invoice.total},"currency":"{invoice.currency}"}}}}}}'
-    )
+    ).encode()
     return written
