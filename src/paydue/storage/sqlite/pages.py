@@ -35,21 +35,30 @@ class Pages:
         self._engine = engine
         self._vault = vault
         self._remembered: dict[int, tuple[int, InvoiceSummary]] = {}
+        self._ordinals: dict[str, int] = {}
 
     def find(self, merchant_id: str, offset: int, limit: int, status: Status | None) -> Page:
         """Return how many invoices match in all, and a page of them, newest first."""
         engine = self._engine
+        ordinal = self._ordinals.get(merchant_id)
+        if ordinal is not None and status is None and not offset:
+            # The newest serial is the total, so that one look tells both.
+            place = (sql.invoice_id(ordinal, 1), sql.invoice_id(ordinal + 1, 0), limit)
+            newest, page = self._read(merchant_id, sql.VERSIONS, sql.SUMMARIES, place)
+            return Page(newest, page)
         found = engine.read(sql.SERIALS, (merchant_id,))
         if not found:
             return Page(0, [])
         ordinal, last_serial = found[0]
+        if len(self._ordinals) >= _REMEMBERED:
+            self._ordinals.clear()
+        self._ordinals[merchant_id] = ordinal
         if status is None:
             newest = last_serial - offset
             if newest < 1:
                 return Page(last_serial, [])
-            oldest = max(newest - limit + 1, 1)
-            stretch = (sql.invoice_id(ordinal, oldest), sql.invoice_id(ordinal, newest))
-            return Page(last_serial, self._read(merchant_id, sql.VERSIONS, sql.SUMMARIES, stretch))
+            place = (sql.invoice_id(ordinal, max(newest - limit + 1, 1)), sql.invoice_id(ordinal, newest), limit)
+            return Page(last_serial, self._read(merchant_id, sql.VERSIONS, sql.SUMMARIES, place)[1])
         # Counts and invoices have to be of one moment, or a page would begin beside its place.
         with engine.moment:
             return self._page_of_status(merchant_id, ordinal, offset, limit, status)
@@ -63,25 +72,34 @@ class Pages:
             serial, skip = _start(self._engine, merchant_id, status, offset)
             newest = sql.invoice_id(ordinal, serial)
         place = (merchant_id, status.value, newest, limit, skip)
-        return Page(total, self._read(merchant_id, sql.VERSIONS_OF_STATUS, sql.SUMMARIES_OF_STATUS, place))
+        return Page(total, self._read(merchant_id, sql.VERSIONS_OF_STATUS, sql.SUMMARIES_OF_STATUS, place)[1])
 
-    def _read(self, merchant_id: str, versions: str, summaries: str, place: Row) -> list[InvoiceSummary]:
-        """Return what a list shows of the invoices at a place; read again, as a whole, where any is not remembered."""
+    def _read(self, merchant_id: str, versions: str, summaries: str, place: Row) -> tuple[int, list[InvoiceSummary]]:
+        """
+        Return the newest serial at a place (0 for none), and what a list shows of the invoices there.
+
+        They are read again, as a whole, where any is not remembered.
+        """
         remembered, page = self._remembered, []
-        for invoice_id, version in self._engine.read(versions, place):
+        found = self._engine.read(versions, place)
+        for invoice_id, version in found:
             known = remembered.get(invoice_id)
             if known is None or known[0] != version:
                 break
             page.append(known[1])
         else:
-            return page
+            return _newest(found), page
         found = self._engine.read(summaries, place)
         page = rows.read_summaries(merchant_id, [row[2:] for row in found], self._vault)
         if len(remembered) + len(page) > _REMEMBERED:
             remembered.clear()
         for (invoice_id, version, *_), summary in zip(found, page, strict=True):
             remembered[invoice_id] = (version, summary)
-        return page
+        return _newest(found), page
+
+
+def _newest(found: list[Row]) -> int:
+    return sql.serial_of(found[0][0]) if found else 0
 
 
 def _count(engine: Engine, merchant_id: str, status: Status) -> int:

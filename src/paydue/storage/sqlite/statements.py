@@ -21,6 +21,11 @@ def invoice_id(ordinal: int, serial: int) -> int:
     return (ordinal << _SERIAL_BITS) | serial
 
 
+def serial_of(invoice_id: int) -> int:
+    """Return the serial in a row id of an invoice."""
+    return invoice_id & ((1 << _SERIAL_BITS) - 1)
+
+
 def _columns(names: tuple[str, ...]) -> str:
     return ", ".join(names)
 
@@ -113,7 +118,7 @@ INVOICE_BY_SERIAL: Final = (
 # How many invoices a merchant has (serials are dense), and where they lie.
 SERIALS: Final = "SELECT ordinal, last_serial FROM merchants WHERE merchant_id = ?"
 # A stretch of a merchant's invoices, newest first: which they are, and what a list shows of them.
-_STRETCH: Final = "FROM invoices WHERE id BETWEEN ? AND ? ORDER BY id DESC"
+_STRETCH: Final = "FROM invoices WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT ?"
 VERSIONS: Final = f"SELECT id, version {_STRETCH}"
 SUMMARIES: Final = f"SELECT id, version, {_columns(SUMMARY_COLUMNS)} {_STRETCH}"
 # How many invoices have a status: the count of the block that holds all.
