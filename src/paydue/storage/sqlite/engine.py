@@ -51,6 +51,7 @@ class Engine:
             self._reader.set_busy_timeout(_READ_LOCK_WAIT_MILLISECONDS)
             self._reader.execute(f"PRAGMA mmap_size = {_MAPPED_BYTES}").fetchall()
             self._reader.execute("PRAGMA query_only = ON")
+            self._checkpoints = Checkpoints(self._writer, connect(path)) if serves else None
         except apsw.Error as error:
             self._release()
             raise StoreUnavailable(f"{path}: {error}") from error
@@ -60,7 +61,6 @@ class Engine:
         self._read: Final = self._reader.cursor()
         self.moment: Final = _Moment(self._reader.cursor())
         self._committer = _Committer(self._writer.cursor())
-        self._checkpoints = Checkpoints(self._writer, connect(path)) if serves else None
 
     @classmethod
     def create(cls, path: Path) -> None:
